@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The avatar file: ONE safetensors file that works on another machine.
+
+It carries the trained weights, the subject's own head, the tracked motion, the matched camera, the
+training record and a thumbnail. Tensor names: `model.*`, `head.*`, `motion.*`, `thumbnail`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import AvatarError
+from ..files import read_tensors, write_tensors
+from ..head.model import Head
+from ..head.motion import Motion
+from ..render.camera import Camera
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class AvatarFile:
+    """An avatar file's content, numpy only."""
+
+    method: str  # "partnerface" or "global"
+    config: Mapping  # the model configuration, JSON
+    weights: Mapping[str, np.ndarray]  # the model's parameters and buffers
+    head: Head
+    motion: Motion  # the tracked motion of the whole clip
+    camera: Camera  # the matched camera, at the size it was trained at
+    fps: float
+    record: Mapping  # training record: steps, seconds, psnr, capture path, clip path …
+    thumbnail: np.ndarray  # [h, w, 3] uint8
+
+    def write(self, path: Path) -> None:
+        """Write the file atomically; `SpaceError` where it cannot be."""
+        head_header, head_arrays = self.head.to_arrays()
+        header = {
+            "kind": "avatar",
+            "schema_version": SCHEMA_VERSION,
+            "method": self.method,
+            "config": dict(self.config),
+            "head": head_header,
+            "camera": self.camera.to_json(),
+            "fps": self.fps,
+            "record": dict(self.record),
+        }
+        tensors = {f"model.{name}": array for name, array in self.weights.items()}
+        tensors |= {f"head.{name}": array for name, array in head_arrays.items()}
+        tensors |= self.motion.to_arrays() | {"thumbnail": self.thumbnail}
+        write_tensors(path, header, tensors)
+
+    @classmethod
+    def read(cls, path: Path) -> "AvatarFile":
+        """Open an avatar file.
+
+        Raises:
+            AvatarError: missing, truncated, of a newer schema, or with numbers that are not finite.
+        """
+        header, tensors = read_tensors(path, "avatar", SCHEMA_VERSION, AvatarError)
+        for name, array in tensors.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise AvatarError(
+                    f"The avatar {path} holds numbers that are not finite (in {name}).",
+                    "Train it again, or go back to an earlier copy.",
+                )
+        try:
+            return cls(
+                method=header["method"],
+                config=header["config"],
+                weights=_below("model.", tensors),
+                head=Head.from_arrays(header["head"], _below("head.", tensors)),
+                motion=Motion.from_arrays(tensors),
+                camera=Camera.from_json(header["camera"]),
+                fps=float(header["fps"]),
+                record=header["record"],
+                thumbnail=tensors["thumbnail"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise AvatarError(f"The avatar {path} is incomplete ({error!r}).", "Train it again.") from error
+
+
+def _below(prefix: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every command can be told: one frozen dataclass each, made into command lines by tyro.
+
+This module imports neither torch nor warp, so that `--help` is instant.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+Method = Literal["partnerface", "global"]
+Preset = Literal["draft", "standard"]
+
+
+@dataclass(frozen=True)
+class Command:
+    """What all commands share."""
+
+    json: bool = False
+    """Print one machine-readable line, a JSON object, last on standard output."""
+    job: Path | None = None
+    """Job folder for status.json; a file named `cancel` in it stops the work."""
+    quiet: bool = False
+    """No progress on standard error."""
+
+
+@dataclass(frozen=True)
+class Synth(Command):
+    """Make a procedural person and its capture with known ground truth."""
+
+    out: Positional[Path] = field(kw_only=True)
+    """Capture folder to write."""
+    seed: int = 0
+    """Which person."""
+    size: int = 128
+    """Width and height of the pictures, px."""
+    frames: int = 96
+    """Training frames: speech-like, mild motion."""
+    test_frames: int = 24
+    """Test frames: stronger motion than in training."""
+    video: Path | None = None
+    """Also write the frames as a video file."""
+
+
+@dataclass(frozen=True)
+class Capture(Command):
+    """Track the head in a video and write a capture folder."""
+
+    clip: Positional[Path] = field(kw_only=True)
+    """Any video that OpenCV reads."""
+    out: Positional[Path] = field(kw_only=True)
+    """Capture folder to write; an unfinished one is continued."""
+    head: str = "generic"
+    """Head model: `generic`, or the path of an npz file."""
+    size: int = 512
+    """Width and height of the stored pictures, px; never larger than the clip's shorter side."""
+    frames: str = ""
+    """Frame range A-B of the clip, counted from 0, B included; all when empty."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+@dataclass(frozen=True)
+class Train(Command):
+    """Train an avatar on a capture folder."""
+
+    capture: Positional[Path] = field(kw_only=True)
+    """Capture folder."""
+    out: Positional[Path] = field(kw_only=True)
+    """Folder for the avatar file, checkpoints and curves."""
+    method: Method = "partnerface"
+    """The deformation: local nets blended by parts, or one global net of equal size."""
+    preset: Preset = "standard"
+    """Model size and steps; `draft` for a quick look."""
+    steps: int = 0
+    """Training steps; 0 = the preset's."""
+    size: int = 0
+    """Train on pictures of this width and height, px; 0 = the capture's."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    resume: bool = True
+    """Go on from the last checkpoint in OUT."""
+    seed: int = 0
+    """Random seed."""
+
+
+@dataclass(frozen=True)
+class Eval(Command):
+    """Measure an avatar against a capture's frames."""
+
+    avatar: Positional[Path] = field(kw_only=True)
+    """Avatar file."""
+    capture: Positional[Path] = field(kw_only=True)
+    """Capture folder."""
+    split: Literal["test", "train"] = "test"
+    """Which frames."""
+    size: int = 0
+    """Compare at this width and height, px; 0 = the size it was trained at."""
+    out: Path | None = None
+    """Folder for pictures (truth, avatar, error) and per-frame figures."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+@dataclass(frozen=True)
+class Render(Command):
+    """Render frames of an avatar to PNG files with alpha."""
+
+    avatar: Positional[Path] = field(kw_only=True)
+    """Avatar file."""
+    out: Positional[Path] = field(kw_only=True)
+    """Folder for the pictures."""
+    capture: Path | None = None
+    """Take the motion and camera from this capture folder instead of the avatar's own."""
+    frames: str = ""
+    """Frame range A-B of the motion; all when empty."""
+    size: int = 0
+    """Width and height, px; 0 = the size it was trained at."""
+    camera: Path | None = None
+    """JSON file with width, height, fx, fy, cx, cy, camera_from_world."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+@dataclass(frozen=True)
+class Export(Command):
+    """Write the canonical surface as a mesh with vertex colours."""
+
+    avatar: Positional[Path] = field(kw_only=True)
+    """Avatar file."""
+    out: Positional[Path] = field(kw_only=True)
+    """OUT.ply, OUT.obj or OUT.glb."""
+    resolution: int = 160
+    """Cells along the longest side of the marching-cubes grid."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+@dataclass(frozen=True)
+class Serve(Command):
+    """Answer render requests of one client over a local connection (used by Blender)."""
+
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+@dataclass(frozen=True)
+class Doctor(Command):
+    """Check this environment and say what is wrong with it."""
+
+
+# command → (its configuration, "module:function" that runs it)
+COMMANDS: dict[str, tuple[type[Command], str]] = {
+    "synth": (Synth, ".synthetic.command:run"),
+    "capture": (Capture, ".capture.command:run"),
+    "train": (Train, ".train.command:run"),
+    "eval": (Eval, ".train.evaluate:run"),
+    "render": (Render, ".render.command:run"),
+    "export": (Export, ".export.command:run"),
+    "serve": (Serve, ".server:run"),
+    "doctor": (Doctor, ".doctor:run"),
+}

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which device the engine computes on."""
+
+import torch
+
+from .errors import DeviceError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The torch device for `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        DeviceError: a GPU was asked for where there is none, or the name means nothing.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"“{name}” is no device.", "Use auto, cpu or cuda.") from error
+    if device.type not in ("cpu", "cuda"):
+        raise DeviceError(f"The engine does not run on “{name}”.", "Use auto, cpu or cuda.")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(
+            "A GPU was asked for, but this engine sees no CUDA device.",
+            "Use --device cpu, or install an NVIDIA driver and a CUDA build of torch.",
+        )
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(f"There is no GPU number {device.index}.", "Use --device cuda.")
+    return device

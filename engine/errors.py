@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Errors that reach a person: what happened, why, and the way out.
+
+Everything a user can cause raises a `PartNerFaceError`; whatever else escapes is our own mistake.
+The `code` is stable and travels over the process border; `message` and `hint` are sentences.
+"""
+
+
+class PartNerFaceError(Exception):
+    """A failure that a person can act on.
+
+    Args:
+        message: one sentence that says what happened and why.
+        hint: one sentence that says what to do next.
+    """
+
+    code = "error"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Message and way out in one line, as the command line prints them."""
+        return f"{self.message} {self.hint}".strip()
+
+
+class InputError(PartNerFaceError):
+    """A file or folder given by the user cannot be used."""
+
+    code = "bad_input"
+
+
+class ClipError(InputError):
+    """The clip is unreadable, empty, too short, or shows no usable face."""
+
+    code = "bad_clip"
+
+
+class HeadError(InputError):
+    """The head model file is damaged, of the wrong schema, or not the expected one."""
+
+    code = "bad_head"
+
+
+class HeadMismatchError(HeadError):
+    """Capture and avatar were made with different head models."""
+
+    code = "head_mismatch"
+
+
+class CaptureError(InputError):
+    """The capture folder is incomplete, damaged, or of a newer schema."""
+
+    code = "bad_capture"
+
+
+class AvatarError(InputError):
+    """The avatar file is truncated, of a newer schema, or holds numbers that are not finite."""
+
+    code = "bad_avatar"
+
+
+class DeviceError(PartNerFaceError):
+    """The requested device is not there."""
+
+    code = "no_device"
+
+
+class SpaceError(PartNerFaceError):
+    """There is no room or no permission to write the result."""
+
+    code = "no_space"
+
+
+class DependencyError(PartNerFaceError):
+    """A package that this step needs is missing or refuses to load."""
+
+    code = "missing_package"
+
+
+class ProtocolError(PartNerFaceError):
+    """The two processes do not speak the same protocol."""
+
+    code = "protocol"
+
+
+class Cancelled(PartNerFaceError):
+    """The user stopped the job; what was done so far is kept."""
+
+    code = "cancelled"

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that are either wholly there or not there: atomic writes, and tensors with a JSON header.
+
+A tensor file is a `.safetensors` whose metadata holds one entry, `partnerface`, a JSON object with
+at least `kind` and `schema_version`. Nothing here reads or writes pickle.
+"""
+
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from .errors import InputError, SpaceError
+
+HEADER_KEY = "partnerface"
+
+
+def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary neighbour of `path`, then put it in place in one move.
+
+    Raises:
+        SpaceError: no room, no permission, or no such folder; nothing is left behind.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        write(temporary)
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        raise space_error(path, error) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    """Write a UTF-8 text file atomically."""
+    write_atomic(path, lambda temporary: temporary.write_text(text, encoding="utf-8") and None)
+
+
+def space_error(path: Path, error: Exception) -> SpaceError:
+    """The sentence for a write to `path` that failed with `error`."""
+    if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
+        return SpaceError(f"There is no space left to write {path}.", "Free some space or choose another folder.")
+    if isinstance(error, PermissionError):
+        return SpaceError(f"Writing {path} is not permitted.", "Choose a folder of your own.")
+    return SpaceError(f"{path} could not be written ({error}).", "Choose another folder.")
+
+
+def write_tensors(path: Path, header: Mapping[str, object], tensors: Mapping[str, np.ndarray]) -> None:
+    """Write arrays and a JSON header to one safetensors file, atomically.
+
+    Args:
+        path: the file.
+        header: JSON object with `kind` and `schema_version`.
+        tensors: name → array; stored as they are, contiguous.
+
+    Raises:
+        SpaceError: the file could not be written.
+    """
+    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    metadata = {HEADER_KEY: json.dumps(header)}
+    write_atomic(path, lambda temporary: save_file(arrays, temporary, metadata=metadata))
+
+
+def read_tensors(
+    path: Path,
+    kind: str,
+    newest_schema: int,
+    error_type: type[InputError] = InputError,
+) -> tuple[dict, dict[str, np.ndarray]]:
+    """Read a file that `write_tensors` wrote.
+
+    Returns:
+        Its header, and its arrays by name.
+
+    Raises:
+        InputError: (or `error_type`) missing, truncated, another kind, or of a newer schema.
+    """
+    if not path.is_file():
+        raise error_type(f"There is no file {path}.", f"Give the path of a PartNerFace {kind} file.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {}).get(HEADER_KEY, "null"))
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise error_type(f"{path} is damaged or is no PartNerFace {kind} file ({error}).",
+                         "Copy or make it again.") from error
+    if not isinstance(header, dict) or header.get("kind") != kind:
+        raise error_type(f"{path} is no PartNerFace {kind} file.", "Choose another file.")
+    check_schema(path, header, newest_schema, error_type)
+    return header, arrays
+
+
+def check_schema(path: Path, header: Mapping, newest_schema: int, error_type: type[InputError]) -> None:
+    """Refuse what a newer PartNerFace wrote."""
+    found = header.get("schema_version")
+    if not isinstance(found, int):
+        raise error_type(f"{path} does not say its schema version.", "Make it again.")
+    if found > newest_schema:
+        raise error_type(
+            f"{path} was written by a newer PartNerFace (schema {found}, this one reads {newest_schema}).",
+            "Update PartNerFace.",
+        )
