@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Multiresolution hash encoding (Müller et al. 2022), values and gradients to table AND position.
+
+L levels of T entries with two features each. Levels whose grid fits into the table are stored
+densely; the others are hashed.
+"""
+
+import torch
+import warp as wp
+from torch import Tensor
+
+
+@wp.func
+def _slot(corner: wp.vec3i, resolution: wp.int32, size: wp.int32):
+    side = resolution + 1
+    if side * side * side <= size:
+        return (corner[2] * side + corner[1]) * side + corner[0]
+    h = wp.uint32(corner[0]) ^ (wp.uint32(corner[1]) * wp.uint32(2654435761)) ^ (
+        wp.uint32(corner[2]) * wp.uint32(805459861)
+    )
+    return wp.int32(h % wp.uint32(size))
+
+
+@wp.kernel
+def _encode(
+    x: wp.array(dtype=wp.vec3),
+    table: wp.array2d(dtype=wp.vec2),
+    resolutions: wp.array(dtype=wp.int32),
+    features: wp.array2d(dtype=wp.vec2),
+):
+    i = wp.tid()
+    size = table.shape[1]
+    for level in range(table.shape[0]):
+        resolution = resolutions[level]
+        p = x[i] * wp.float32(resolution)
+        base = wp.vec3i(
+            wp.clamp(wp.int32(wp.floor(p[0])), 0, resolution - 1),
+            wp.clamp(wp.int32(wp.floor(p[1])), 0, resolution - 1),
+            wp.clamp(wp.int32(wp.floor(p[2])), 0, resolution - 1),
+        )
+        f = wp.vec3(p[0] - wp.float32(base[0]), p[1] - wp.float32(base[1]), p[2] - wp.float32(base[2]))
+        total = wp.vec2(0.0, 0.0)
+        for corner in range(8):
+            dx = corner & 1
+            dy = (corner >> 1) & 1
+            dz = corner >> 2
+            wx = wp.where(dx == 1, f[0], 1.0 - f[0])
+            wy = wp.where(dy == 1, f[1], 1.0 - f[1])
+            wz = wp.where(dz == 1, f[2], 1.0 - f[2])
+            slot = _slot(base + wp.vec3i(dx, dy, dz), resolution, size)
+            total += wx * wy * wz * table[level, slot]
+        features[i, level] = total
+
+
+@wp.kernel
+def _encode_backward(
+    x: wp.array(dtype=wp.vec3),
+    table: wp.array2d(dtype=wp.vec2),
+    resolutions: wp.array(dtype=wp.int32),
+    gradient: wp.array2d(dtype=wp.vec2),
+    x_gradient: wp.array(dtype=wp.vec3),
+    table_gradient: wp.array2d(dtype=wp.vec2),
+):
+    i = wp.tid()
+    size = table.shape[1]
+    gx = wp.float32(0.0)
+    gy = wp.float32(0.0)
+    gz = wp.float32(0.0)
+    for level in range(table.shape[0]):
+        resolution = resolutions[level]
+        scale = wp.float32(resolution)
+        p = x[i] * scale
+        base = wp.vec3i(
+            wp.clamp(wp.int32(wp.floor(p[0])), 0, resolution - 1),
+            wp.clamp(wp.int32(wp.floor(p[1])), 0, resolution - 1),
+            wp.clamp(wp.int32(wp.floor(p[2])), 0, resolution - 1),
+        )
+        f = wp.vec3(p[0] - wp.float32(base[0]), p[1] - wp.float32(base[1]), p[2] - wp.float32(base[2]))
+        g = gradient[i, level]
+        for corner in range(8):
+            dx = corner & 1
+            dy = (corner >> 1) & 1
+            dz = corner >> 2
+            wx = wp.where(dx == 1, f[0], 1.0 - f[0])
+            wy = wp.where(dy == 1, f[1], 1.0 - f[1])
+            wz = wp.where(dz == 1, f[2], 1.0 - f[2])
+            slot = _slot(base + wp.vec3i(dx, dy, dz), resolution, size)
+            wp.atomic_add(table_gradient, level, slot, wx * wy * wz * g)
+            pull = wp.dot(table[level, slot], g) * scale
+            gx += wp.where(dx == 1, pull, -pull) * wy * wz
+            gy += wp.where(dy == 1, pull, -pull) * wx * wz
+            gz += wp.where(dz == 1, pull, -pull) * wx * wy
+    x_gradient[i] = wp.vec3(gx, gy, gz)
+
+
+class _HashEncode(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, table, resolutions):
+        x, table = x.detach().contiguous(), table.detach().contiguous()
+        features = torch.empty(len(x), len(table), 2, device=x.device)
+        wp.launch(
+            _encode,
+            dim=len(x),
+            inputs=[wp.from_torch(x, dtype=wp.vec3), wp.from_torch(table, dtype=wp.vec2), wp.from_torch(resolutions)],
+            outputs=[wp.from_torch(features, dtype=wp.vec2)],
+            device=wp.device_from_torch(x.device),
+        )
+        ctx.save_for_backward(x, table, resolutions)
+        return features.flatten(1)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        x, table, resolutions = ctx.saved_tensors
+        x_gradient = torch.empty_like(x)
+        table_gradient = torch.zeros_like(table)
+        gradient = gradient.float().contiguous().view(len(x), len(table), 2)
+        wp.launch(
+            _encode_backward,
+            dim=len(x),
+            inputs=[
+                wp.from_torch(x, dtype=wp.vec3),
+                wp.from_torch(table, dtype=wp.vec2),
+                wp.from_torch(resolutions),
+                wp.from_torch(gradient, dtype=wp.vec2),
+            ],
+            outputs=[wp.from_torch(x_gradient, dtype=wp.vec3), wp.from_torch(table_gradient, dtype=wp.vec2)],
+            device=wp.device_from_torch(x.device),
+        )
+        return x_gradient, table_gradient, None
+
+
+def hash_encode(x: Tensor, table: Tensor, resolutions: Tensor) -> Tensor:
+    """Interpolated features of points in the unit cube.
+
+    Differentiable with respect to x (piecewise, no gradient through the choice of cell) and table.
+
+    Args:
+        x: [S, 3] float32 in 0…1; outside, the border cell is extrapolated.
+        table: [L, T, 2] float32.
+        resolutions: [L] int32, cells along each axis.
+
+    Returns:
+        [S, 2 L] float32.
+    """
+    return _HashEncode.apply(x, table, resolutions)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Nearest points on the posed heads of several frames (one bounding-volume hierarchy each)."""
+
+import numpy as np
+import torch
+import warp as wp
+from torch import Tensor
+
+
+@wp.kernel
+def _nearest(
+    meshes: wp.array(dtype=wp.uint64),
+    frame: wp.array(dtype=wp.int32),
+    x: wp.array(dtype=wp.vec3),
+    reach: wp.float32,
+    face: wp.array(dtype=wp.int32),
+    bary: wp.array(dtype=wp.vec3),
+    distance: wp.array(dtype=wp.float32),
+):
+    i = wp.tid()
+    mesh = meshes[frame[i]]
+    query = wp.mesh_query_point_no_sign(mesh, x[i], reach)
+    if query.result:
+        face[i] = query.face
+        bary[i] = wp.vec3(query.u, query.v, 1.0 - query.u - query.v)
+        p = wp.mesh_eval_position(mesh, query.face, query.u, query.v)
+        distance[i] = wp.length(p - x[i])
+    else:
+        face[i] = -1
+        bary[i] = wp.vec3(0.0, 0.0, 0.0)
+        distance[i] = reach
+
+
+class PosedMeshes:
+    """The same triangles in up to `capacity` poses, each ready for nearest-point queries.
+
+    The hierarchy is built once on the first vertices and refitted for every new pose.
+
+    Args:
+        faces: [F, 3] int32.
+        device: where the queries run.
+    """
+
+    def __init__(self, faces: Tensor, device: torch.device) -> None:
+        self._device = wp.device_from_torch(device)
+        self._indices = wp.from_torch(faces.to(device).int().contiguous().flatten(), dtype=wp.int32)
+        self._meshes: list[wp.Mesh] = []
+        self._ids = wp.array(np.zeros(0, np.uint64), dtype=wp.uint64, device=self._device)
+
+    def pose(self, vertices: Tensor) -> None:
+        """Take the poses [N, V, 3] m, one mesh for each."""
+        points = vertices.detach().float().contiguous()
+        for n in range(len(points)):
+            source = wp.from_torch(points[n], dtype=wp.vec3)
+            if n < len(self._meshes):
+                wp.copy(self._meshes[n].points, source)
+                self._meshes[n].refit()
+            else:
+                self._meshes.append(wp.Mesh(points=wp.clone(source), indices=self._indices))
+        ids = np.array([mesh.id for mesh in self._meshes], np.uint64)
+        self._ids = wp.array(ids, dtype=wp.uint64, device=self._device)
+
+    def nearest(self, x: Tensor, frame: Tensor, reach: float) -> tuple[Tensor, Tensor, Tensor]:
+        """The nearest surface point of every query. Not differentiable: face ids are detached.
+
+        Args:
+            x: [S, 3] m, posed space.
+            frame: [S] int32, which pose.
+            reach: m; farther than this counts as nothing found.
+
+        Returns:
+            face [S] int32 (-1 = nothing within reach), barycentrics [S, 3], distance [S] m.
+        """
+        count = len(x)
+        face = torch.empty(count, dtype=torch.int32, device=x.device)
+        bary = torch.empty(count, 3, device=x.device)
+        distance = torch.empty(count, device=x.device)
+        wp.launch(
+            _nearest,
+            dim=count,
+            inputs=[
+                self._ids,
+                wp.from_torch(frame.contiguous(), dtype=wp.int32),
+                wp.from_torch(x.detach().contiguous(), dtype=wp.vec3),
+                reach,
+            ],
+            outputs=[wp.from_torch(face), wp.from_torch(bary, dtype=wp.vec3), wp.from_torch(distance)],
+            device=self._device,
+        )
+        return face, bary, distance
