@@ -35,7 +35,7 @@ class Landmarks:
     """Points on the surface: for each one three vertices, their weights, and a fixed offset."""
 
     vertices: np.ndarray  # [L, 3] int32
-    weights: np.ndarray  # [L, 3] float32, sum 1
+    weights: np.ndarray  # [L, 3] float32, sum 1; all 0 where the model lacks this landmark
     offset: np.ndarray  # [L, 3] float32 m, head space, added in the neutral pose
 
     def on(self, vertices: np.ndarray) -> np.ndarray:

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Head models from a user's npz file. Nothing here ever loads a pickle."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import HeadError
+from .flame import FLAME_KEYS, flame_model
+from .ict import ICT_KEYS, ict_model
+from .model import HeadModel, check_head
+
+Arrays = dict[str, np.ndarray]
+
+
+def read_head_npz(path: str | Path) -> HeadModel:
+    """The head model in an npz file: an import of ICT-FaceKit, or FLAME's schema.
+
+    Raises:
+        HeadError: missing, damaged, with a pickle inside, of no known schema, or with numbers that
+            are not finite.
+    """
+    path = Path(path)
+    arrays = _read_arrays(path)
+    schemas = {"ICT": (ICT_KEYS, ict_model), "FLAME": (FLAME_KEYS, flame_model)}
+    missing = {
+        name: [key for key in keys if key not in arrays] for name, (keys, _) in schemas.items()
+    }
+    complete = [name for name in schemas if not missing[name]]
+    if not complete:
+        lacks = "; ".join(f"as {name} it lacks {', '.join(keys)}" for name, keys in missing.items())
+        raise HeadError(
+            f"{path} is no head model that PartNerFace knows: {lacks}.", "Choose another file."
+        )
+    keys, build = schemas[complete[0]]
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise HeadError(f"The head model {path} holds numbers that are not finite (in {name}).",
+                            "Use an intact copy of the file.")  # fmt: skip
+    try:
+        model = build(arrays)
+        check_head(model.mean)
+    except (ValueError, IndexError, TypeError) as error:
+        raise HeadError(f"The arrays of the head model {path} do not fit together ({error}).",
+                        "Use an intact copy of the file.") from error  # fmt: skip
+    return model
+
+
+def _read_arrays(path: Path) -> Arrays:
+    if not path.is_file():
+        raise HeadError(
+            f"There is no head model {path}.", "Give the path of an npz file, or `generic`."
+        )
+    with path.open("rb") as file:
+        start = file.read(2)
+    if start[:1] == b"\x80":
+        raise HeadError(f"{path} is a pickle, which can run code when it is opened, so it was not opened.",
+                        "Convert it to an npz file of plain arrays.")  # fmt: skip
+    if start != b"PK":
+        raise HeadError(f"{path} is no npz file.", "Give the path of an npz file, or `generic`.")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: _plain(path, file, name) for name in file.files}
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        KeyError,
+        zipfile.BadZipFile,
+        zipfile.zlib.error,
+    ) as error:
+        raise HeadError(f"The head model {path} is damaged ({error}).", "Copy it again.") from error
+
+
+def _plain(path: Path, file: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
+    try:
+        array = file[name]
+    except ValueError as error:
+        if "pickle" not in str(error):
+            raise
+        raise HeadError(
+            f"The head model {path} carries a pickle (in {name}), which can run code, so it was not opened.",
+            "Save that array as plain numbers (a sparse matrix with .toarray()).",
+        ) from error
+    if not isinstance(array, np.ndarray):  # a member that is no .npy file
+        raise HeadError(
+            f"The head model {path} holds {name}, which is no array.", "Use another file."
+        )
+    return array
