@@ -225,7 +225,8 @@ def import_sentence(log: Path) -> str:
         return (
             f"The system lacks {library.group(1)}; install the package that holds "
             "it (a plain server has no X11 and GL libraries: on Debian and Ubuntu libgl1 "
-            "libegl1 libxi6 libxrender1 libxkbcommon0 libsm6 libxxf86vm1 libxfixes3) and run this again."
+            "libegl1 libxi6 libxrender1 libxkbcommon0 libsm6 libxxf86vm1 libxfixes3) and "
+            "run this again."
         )
     return (
         f"A fresh package does not load ({lines[-1]}); delete the environment and run this again."
