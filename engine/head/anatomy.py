@@ -47,9 +47,9 @@ def skin_regions(vertices: np.ndarray, joints: np.ndarray, landmarks: np.ndarray
 
 
 def usual_landmarks(vertices: np.ndarray, joints: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """Where the 68 iBUG landmarks usually are, for a model without any: [68, 3] m, good to a few mm.
+    """Where the 68 iBUG landmarks usually are, for a model without any: [68, 3] m.
 
-    Anthropometric means around the eyes, laid on the frontmost skin under each.
+    Anthropometric means around the eyes, laid on the frontmost skin there; good to some mm.
 
     Args:
         vertices: [V, 3] m, neutral.

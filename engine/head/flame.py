@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A FLAME head (Li et al. 2017) from plain arrays; what FLAME's file lacks is derived geometrically."""
+"""A FLAME head (Li et al. 2017) from plain arrays; what the file lacks is derived geometrically."""
 
 import numpy as np
 
@@ -38,8 +38,10 @@ def flame_model(arrays: dict[str, np.ndarray]) -> HeadModel:
         int(parent) for parent in np.asarray(arrays["kintree_table"])[0].astype(np.int64)
     )
     if parents[1:] != JOINT_PARENTS[1:]:
-        raise HeadError(f"The FLAME file's joints hang together as {parents}, not as {JOINT_PARENTS}.",
-                        "Use a FLAME file of five joints.")  # fmt: skip
+        raise HeadError(
+            f"The FLAME file's joints hang together as {parents}, not as {JOINT_PARENTS}.",
+            "Use a FLAME file of five joints.",
+        )
     vertices = arrays["v_template"].astype(np.float32)
     faces = arrays["f"].astype(np.int32)
     weights = arrays["weights"].astype(np.float32)
@@ -84,8 +86,10 @@ def _modes(arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     modes = np.moveaxis(arrays["shapedirs"], 2, 0)
     count = int(arrays["n_shape"]) if "n_shape" in arrays else IDENTITIES.get(len(modes))
     if count is None or not 0 < count < len(modes):
-        raise HeadError(f"The FLAME file's shapedirs have {len(modes)} columns; how many are identity is unknown.",
-                        "Add an entry n_shape to the file that says it.")  # fmt: skip
+        raise HeadError(
+            f"How many of the FLAME file's {len(modes)} shapedirs are identity is unknown.",
+            "Add an entry n_shape to the file that says it.",
+        )
     modes = np.ascontiguousarray(modes).astype(np.float16)
     return modes[:count], modes[count:]
 
@@ -97,7 +101,7 @@ def _landmarks68(
     joints: np.ndarray,
     skin: np.ndarray,
 ) -> tuple[Landmarks, np.ndarray]:
-    """The file's landmarks, if any, and points [68, 3] m good enough to lay regions and parts by."""
+    """The file's landmarks, if any, and points [68, 3] m to lay regions and parts by."""
     usual = usual_landmarks(vertices, joints, skin)
     if "lmk_face_idx" not in arrays or "lmk_b_coords" not in arrays:
         return vertex_landmarks(np.zeros(0, np.int32)), usual
@@ -110,11 +114,16 @@ def _landmarks68(
         ]  # [4, 3]: this face's own proportions
         contour = np.concatenate([usual[:17], np.ones((17, 1))], 1) @ affine
         outline = vertex_landmarks(nearest_vertices(contour, vertices, skin))
-        found = Landmarks(*(np.concatenate([getattr(outline, name), getattr(found, name)])
-                            for name in ("vertices", "weights", "offset")))  # fmt: skip
+        found = Landmarks(
+            np.concatenate([outline.vertices, found.vertices]),
+            np.concatenate([outline.weights, found.weights]),
+            np.concatenate([outline.offset, found.offset]),
+        )
     if len(found.vertices) != 68:
-        raise HeadError(f"The FLAME file embeds {len(found.vertices)} landmarks; 68 or 51 are known.",
-                        "Use the static 51 or the full 68.")  # fmt: skip
+        raise HeadError(
+            f"The FLAME file embeds {len(found.vertices)} landmarks; 68 or 51 are known.",
+            "Use the static 51 or the full 68.",
+        )
     return found, found.on(vertices)
 
 
@@ -125,13 +134,17 @@ def _landmarks468(arrays: dict[str, np.ndarray], faces: np.ndarray) -> Landmarks
     found = _embedded(faces, arrays["mediapipe_lmk_face_idx"], arrays["mediapipe_lmk_b_coords"])
     if "mediapipe_landmark_indices" not in arrays:
         if len(found.vertices) != MEDIAPIPE_COUNT:
-            raise HeadError("The FLAME file embeds some MediaPipe landmarks without saying which.",
-                            "Add an entry mediapipe_landmark_indices.")  # fmt: skip
+            raise HeadError(
+                "The FLAME file embeds some MediaPipe landmarks without saying which.",
+                "Add an entry mediapipe_landmark_indices.",
+            )
         return found
     rows = arrays["mediapipe_landmark_indices"].astype(np.int64)
     rows, source = rows[rows < MEDIAPIPE_COUNT], np.flatnonzero(rows < MEDIAPIPE_COUNT)
-    whole = Landmarks(np.zeros((MEDIAPIPE_COUNT, 3), np.int32), np.zeros((MEDIAPIPE_COUNT, 3), np.float32),
-                      np.zeros((MEDIAPIPE_COUNT, 3), np.float32))  # fmt: skip
+    shape = (MEDIAPIPE_COUNT, 3)
+    whole = Landmarks(
+        np.zeros(shape, np.int32), np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    )
     whole.vertices[rows] = found.vertices[source]
     whole.weights[rows] = found.weights[source]
     return whole

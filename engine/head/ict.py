@@ -80,8 +80,10 @@ def _check_joints(arrays: dict[str, np.ndarray]) -> None:
         raise HeadError(f"The head model's joints are {', '.join(names)}, not {', '.join(JOINTS)}.",
                         "Import the head model again.")  # fmt: skip
     if arrays["jaw_axis"][0] < 0.99 or not 0 < float(arrays["jaw_open_angle"]) < 1.5:
-        raise HeadError("The head model's jaw does not open by a positive rotation about the x axis.",
-                        "Import the head model again.")  # fmt: skip
+        raise HeadError(
+            "The head model's jaw does not open by a positive rotation about the x axis.",
+            "Import the head model again.",
+        )
 
 
 def _jaw_corrective(arrays: dict[str, np.ndarray], weights: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ def read_head_npz(path: str | Path) -> HeadModel:
         raise HeadError(
             f"{path} is no head model that PartNerFace knows: {lacks}.", "Choose another file."
         )
-    keys, build = schemas[complete[0]]
+    _, build = schemas[complete[0]]
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise HeadError(f"The head model {path} holds numbers that are not finite (in {name}).",
@@ -55,8 +55,10 @@ def _read_arrays(path: Path) -> Arrays:
     with path.open("rb") as file:
         start = file.read(2)
     if start[:1] == b"\x80":
-        raise HeadError(f"{path} is a pickle, which can run code when it is opened, so it was not opened.",
-                        "Convert it to an npz file of plain arrays.")  # fmt: skip
+        raise HeadError(
+            f"{path} is a pickle, which can run code when it is opened, so it was not opened.",
+            "Convert it to an npz file of plain arrays.",
+        )
     if start != b"PK":
         raise HeadError(f"{path} is no npz file.", "Give the path of an npz file, or `generic`.")
     try:
@@ -80,7 +82,7 @@ def _plain(path: Path, file: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
         if "pickle" not in str(error):
             raise
         raise HeadError(
-            f"The head model {path} carries a pickle (in {name}), which can run code, so it was not opened.",
+            f"The head model {path} carries a pickle (in {name}), which could run code.",
             "Save that array as plain numbers (a sparse matrix with .toarray()).",
         ) from error
     if not isinstance(array, np.ndarray):  # a member that is no .npy file

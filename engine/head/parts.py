@@ -5,6 +5,8 @@ Each part owns a few curves through the 68 landmarks. A vertex of the face belon
 curves are nearest once that part's reach is taken off. The back of the head is `rest`.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from .anatomy import eye_frame
@@ -61,9 +63,7 @@ def part_curves(landmarks: np.ndarray, scale: float) -> dict[str, tuple[np.ndarr
 
     def curve(*points: np.ndarray) -> np.ndarray:
         steps = np.linspace(0, 1, SAMPLES)[:, None]
-        return np.concatenate(
-            [a + steps * (b - a) for a, b in zip(points[:-1], points[1:], strict=True)]
-        )
+        return np.concatenate([a + steps * (b - a) for a, b in pairwise(points)])
 
     def eye(first: int) -> np.ndarray:
         ring = at[first : first + 6]
