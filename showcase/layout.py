@@ -3,8 +3,8 @@
 
 `result.json` is an object with
     schema_version, title, seconds, peak_memory_mb, machine {…},
-    stages     {name: {title, seconds, peak_memory_mb, result {…}}} in the order they ran; the results
-               are what the commands print with --json (capture or synth, train, eval, export, …)
+    stages     {name: {title, seconds, peak_memory_mb, result {…}}} in the order they ran; a result
+               is what the command prints with --json (capture or synth, train, eval, export, …)
     global_net {train {…}, eval {…}}, or absent
     baselines  {nearest_frame {…}, textured_mesh {…}}, each with eval's keys, or absent
 """
@@ -18,13 +18,13 @@ CURVES = AVATAR / "curves.json"
 GLOBAL_AVATAR = Path("global")  # the one global net, trained the same way
 GLOBAL_AVATAR_FILE = GLOBAL_AVATAR / "avatar.safetensors"
 
-EVALUATION = Path("evaluation")  # what eval --out wrote: truth/, avatar/, error/, parts/, frames.json
+EVALUATION = Path("evaluation")  # what eval --out wrote: truth/, avatar/, error/, parts/, figures
 GLOBAL_EVALUATION = Path("evaluation_global")
 FRAME_FIGURES = "frames.json"  # within an evaluation
 
 BLENDER = Path("blender")
 COMPOSITE_FRAMES = BLENDER / "frames"  # PNG, any names in order
-COMPOSITE_VIDEO = BLENDER / "composite.mp4"  # H.264; made from the frames by the report if it is absent
+COMPOSITE_VIDEO = BLENDER / "composite.mp4"  # H.264; the report makes it from the frames if need be
 SCENE = Path("demo.blend")
 
 MESH = Path("mesh")  # the same surface in all three formats

@@ -12,6 +12,20 @@ import numpy as np
 from .anatomy import eye_frame
 from .model import PARTS, REGIONS
 
+# For part maps that people look at: [P, 3], display-referred, in the order of PARTS.
+PART_COLOURS = np.array(
+    [
+        [0.93, 0.58, 0.20],
+        [0.26, 0.55, 0.92],
+        [0.20, 0.72, 0.50],
+        [0.92, 0.82, 0.27],
+        [0.88, 0.42, 0.52],
+        [0.56, 0.38, 0.80],
+        [0.82, 0.20, 0.20],
+        [0.62, 0.65, 0.68],
+    ],
+    np.float32,
+)
 SAMPLES = 9  # points along each piece of a curve
 
 

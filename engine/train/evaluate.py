@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The `eval` command: an avatar driven by a capture, against the capture's pictures."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from ..avatar.model import Avatar
+from ..capture.folder import Capture, read_capture
+from ..config import Eval
+from ..devices import resolve_device
+from ..errors import HeadMismatchError, InputError
+from ..files import write_atomic, write_text_atomic
+from ..head.parts import PART_COLOURS
+from ..head.projection import head_box
+from ..head.skinning import HeadTensors, posed_vertices
+from ..jobs import Job
+from ..render.camera import Camera
+from ..render.frame import render_frame
+from .metrics import Box, Picture, compare, flip_picture, mean_figures, on_white
+
+SCHEMA_VERSION = 1
+
+
+def run(config: Eval, job: Job) -> dict:
+    """Measure an avatar on one split of a capture; means, and the number of frames.
+
+    Raises:
+        AvatarError, CaptureError: one of the two cannot be used.
+        HeadMismatchError: they were made with different head models.
+        InputError: the split is empty.
+        SpaceError: the pictures could not be written.
+    """
+    started = time.monotonic()
+    avatar = Avatar.load(config.avatar, resolve_device(config.device))
+    capture = read_capture(config.capture)
+    check_same_head(avatar, capture)
+    indices = capture.test if config.split == "test" else capture.train
+    if not indices:
+        raise InputError(
+            f"The capture {config.capture} has no {config.split} frames.",
+            "Evaluate the other split.",
+        )
+    size = config.size or avatar.file.camera.width
+    camera = capture.camera.resized(size, size)
+    boxes = head_boxes(capture, indices, camera)
+
+    figures: dict[int, dict[str, float]] = {}
+    for step, index in enumerate(indices):
+        motion = capture.motion[index]
+        planes = render_frame(avatar, camera, motion.psi, motion.theta, motion.translation)
+        truth, found = true_picture(capture, index, size), on_white(planes.colour, planes.alpha)
+        figures[index] = compare(truth, found, boxes[index])
+        if config.out is not None:
+            write_pictures(config.out, index, truth, found, planes.parts)
+        job.update("evaluating", step + 1, len(indices), psnr=figures[index]["psnr"])
+
+    result = {**mean_figures(list(figures.values())), "frames": len(indices), "size": size}
+    result["seconds"] = time.monotonic() - started
+    if config.out is not None:
+        write_figures(config.out, config.split, result, figures, boxes)
+    return result
+
+
+def check_same_head(avatar: Avatar, capture: Capture) -> None:
+    """Refuse an avatar and a capture whose expression coefficients mean different things.
+
+    Raises:
+        HeadMismatchError: their head models differ.
+    """
+    ours, theirs = avatar.file.head, capture.head
+    if ours.model_fingerprint != theirs.model_fingerprint:
+        raise HeadMismatchError(
+            f"The avatar was made with another head model ({ours.model_name}) than the capture "
+            f"({theirs.model_name}), or with another version of it.",
+            "Use the capture that the avatar was trained on, or one made with the same head model.",
+        )
+
+
+def true_picture(capture: Capture, index: int, size: int) -> Picture:
+    """A capture's frame on white, the neck cut as its matte says, at `size` × `size` px."""
+    alpha = capture.matte(index).astype(np.float32) / 255
+    colour = capture.image(index).astype(np.float32) / 255 * alpha[..., None]
+    if alpha.shape != (size, size):
+        shrinks = size < max(alpha.shape)
+        way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        colour, alpha = (
+            cv2.resize(plane, (size, size), interpolation=way) for plane in (colour, alpha)
+        )
+    return on_white(colour, alpha)
+
+
+def head_boxes(capture: Capture, indices: tuple[int, ...], camera: Camera) -> dict[int, Box]:
+    """The head box of each frame in the camera's pixels."""
+    head, boxes = HeadTensors.of(capture.head), {}
+    for index in indices:
+        motion = capture.motion[[index]]
+        psi, theta, translation = (
+            torch.from_numpy(array) for array in (motion.psi, motion.theta, motion.translation)
+        )
+        posed = posed_vertices(head, psi, theta, translation)[0].numpy()
+        boxes[index] = head_box(capture.head, posed, camera)
+    return boxes
+
+
+def write_pictures(
+    folder: Path, index: int, truth: Picture, found: Picture, parts: np.ndarray
+) -> None:
+    """Write truth/, avatar/, error/ (FLIP, dark = equal) and parts/ as NNNNN.png.
+
+    Args:
+        folder: of the evaluation.
+        index: the frame.
+        truth: the capture's picture.
+        found: the avatar's.
+        parts: [H, W, P] part weights times alpha.
+    """
+    map_of_parts = on_white(parts @ PART_COLOURS, parts.sum(-1))
+    pictures = {
+        "truth": truth.colour,
+        "avatar": found.colour,
+        "error": flip_picture(truth.colour, found.colour),
+        "parts": map_of_parts.colour,
+    }
+    for name, picture in pictures.items():
+        levels = (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+        data = cv2.imencode(".png", levels[..., ::-1])[1].tobytes()
+        write_atomic(
+            folder / name / f"{index:05d}.png",
+            lambda path, data=data: path.write_bytes(data) and None,
+        )
+
+
+def write_figures(
+    folder: Path,
+    split: str,
+    means: Mapping[str, float],
+    figures: Mapping[int, Mapping[str, float]],
+    boxes: Mapping[int, Box],
+) -> None:
+    """Write frames.json: the means, and every frame's figures and head box."""
+    frames = [{"frame": index, "head_box": boxes[index], **figures[index]} for index in figures]
+    data = {"schema_version": SCHEMA_VERSION, "split": split, "mean": dict(means), "frames": frames}
+    write_text_atomic(folder / "frames.json", json.dumps(data, indent=1))
