@@ -5,6 +5,8 @@ Everything a user can cause raises a `PartNerFaceError`; whatever else escapes i
 The `code` is stable and travels over the process border; `message` and `hint` are sentences.
 """
 
+import errno
+
 
 class PartNerFaceError(Exception):
     """A failure that a person can act on.
@@ -80,6 +82,12 @@ class DependencyError(PartNerFaceError):
     code = "missing_package"
 
 
+class MemoryShortageError(PartNerFaceError):
+    """The memory of the machine or of its GPU does not suffice."""
+
+    code = "no_memory"
+
+
 class ProtocolError(PartNerFaceError):
     """The two processes do not speak the same protocol."""
 
@@ -90,3 +98,39 @@ class Cancelled(PartNerFaceError):
     """The user stopped the job; what was done so far is kept."""
 
     code = "cancelled"
+
+
+class InternalError(PartNerFaceError):
+    """A mistake of ours; the log holds the traceback."""
+
+    code = "internal"
+
+
+def explain(error: BaseException) -> PartNerFaceError:
+    """The sentence for an exception that we did not raise ourselves.
+
+    Raised by whatever runs a command or answers a request, so that each of them need not know how
+    torch says that the memory is full.
+    """
+    if isinstance(error, PartNerFaceError):
+        return error
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"MemoryError", "OutOfMemoryError"} or "not enough memory" in str(error):
+        return MemoryShortageError(
+            "The memory does not suffice for this.",
+            "Close other programs, or choose a smaller size or preset.",
+        )
+    if isinstance(error, ImportError) and not (error.name or "").startswith("engine"):
+        return DependencyError(
+            f"The engine's Python cannot load the package “{error.name}” ({error}).",
+            "Run `python3 build.py setup`, or install the engine in the add-on's preferences.",
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
+        return SpaceError(
+            f"There is no space left to write {error.filename or 'the result'}.",
+            "Free some space or choose another folder.",
+        )
+    return InternalError(
+        f"The engine made a mistake ({type(error).__name__}: {error}).",
+        "Look at the log, and please report it.",
+    )

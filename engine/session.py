@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an interactive engine keeps between requests: the device, and the avatars that are open.
+
+    open_avatar   path                        → header and arrays of `describe`
+    render        avatar, camera, quality, planes; psi, theta, translation
+                                              → combined, depth, parts (those asked for)
+    close_avatar  avatar                      → nothing
+
+The camera's world is the avatar's head space. Planes are [H, W, …], first row on top.
+"""
+
+import itertools
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .devices import resolve_device
+from .errors import AvatarError, InputError, ProtocolError
+from .head.model import JOINT_PARENTS, JOINTS, PARTS
+from .protocol import Message, finite_array
+from .render.camera import Camera
+from .render.colour import scene_linear
+
+if TYPE_CHECKING:
+    from .avatar.file import AvatarFile
+    from .avatar.model import Avatar
+
+MAX_LOADED = 3  # avatars whose networks are held in memory
+MAX_SIDE = 16384  # px
+PLANES = ("combined", "depth", "parts")
+QUALITIES = ("preview", "exact")
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """An avatar file as it was when it was opened."""
+
+    path: Path
+    stamp: tuple[int, int]  # modification time in ns, size
+
+
+class Session:
+    """Open avatars on one device.
+
+    Args:
+        device: auto, cpu, cuda or cuda:N.
+
+    Raises:
+        DeviceError: there is no such device.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = resolve_device(device)
+        self._handles = itertools.count(1)
+        self._files: dict[str, OpenFile] = {}  # handle → file
+        self._loaded: OrderedDict[str, Avatar] = OrderedDict()  # the last used last
+
+    def about(self) -> dict:
+        """What `hello` tells of this session."""
+        import torch
+
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else ""
+        return {"device": str(self.device), "device_name": name, "torch": torch.__version__}
+
+    def open_avatar(self, path: Path) -> tuple[dict, dict[str, np.ndarray]]:
+        """Load an avatar file; what `describe` tells of it, and `avatar`, its handle.
+
+        Raises:
+            AvatarError: the file cannot be used.
+        """
+        path = path.absolute()
+        try:
+            stamp = _stamp(path)
+        except OSError as error:
+            raise AvatarError(f"There is no avatar file {path}.", "Choose another file.") from error
+        file = OpenFile(path, stamp)
+        handle = next((handle for handle, known in self._files.items() if known == file), None)
+        if handle is None:
+            handle = str(next(self._handles))
+            self._files[handle] = file
+        try:
+            avatar = self._avatar(handle)
+        except Exception:
+            del self._files[handle]
+            raise
+        header, arrays = describe(avatar.file)
+        return {"avatar": handle, **header}, arrays
+
+    def close_avatar(self, handle: object) -> None:
+        """Forget an avatar; a handle that is not known is no mistake."""
+        self._files.pop(str(handle), None)
+        self._loaded.pop(str(handle), None)
+
+    def render(
+        self, request: Message, should_stop: Callable[[float | None], bool]
+    ) -> tuple[dict, dict[str, np.ndarray]]:
+        """One frame of one avatar, as planes ready for Blender.
+
+        Raises:
+            ProtocolError: the request is odd.
+            Cancelled: `should_stop` said so.
+        """
+        from .render.frame import render_frame
+
+        avatar = self._avatar(str(request.header.get("avatar")))
+        head = avatar.file.head
+        camera = read_camera(request.header.get("camera"))
+        wanted = choices(request.header.get("planes", ["combined", "depth"]), PLANES)
+        quality = choices([request.header.get("quality", "exact")], QUALITIES)[0]
+        e, j, p = len(head.expression_names), len(JOINTS), len(PARTS)
+        planes = render_frame(
+            avatar,
+            camera,
+            finite_array(request, "psi", (e,), (p, e)),
+            finite_array(request, "theta", (j, 3)),
+            finite_array(request, "translation", (3,)),
+            quality=quality,
+            should_stop=should_stop,
+        )
+        arrays: dict[str, np.ndarray] = {}
+        if "combined" in wanted:
+            arrays["combined"] = scene_linear(planes.colour, planes.alpha).astype(np.float16)
+        if "depth" in wanted:
+            arrays["depth"] = np.asarray(planes.depth, np.float32)
+        if "parts" in wanted:
+            arrays["parts"] = np.asarray(planes.parts, np.float16)
+        return {"width": camera.width, "height": camera.height}, arrays
+
+    def _avatar(self, handle: str) -> "Avatar":
+        """The loaded avatar of a handle; what was used longest ago makes room for it."""
+        from .avatar.model import Avatar
+
+        if handle not in self._files:
+            raise ProtocolError("The engine does not know this avatar.", "Load the avatar again.")
+        if handle not in self._loaded:
+            self._loaded[handle] = Avatar.load(self._files[handle].path, self.device)
+            while len(self._loaded) > MAX_LOADED:
+                self._loaded.popitem(last=False)
+        self._loaded.move_to_end(handle)
+        return self._loaded[handle]
+
+
+def describe(file: "AvatarFile") -> tuple[dict, dict[str, np.ndarray]]:
+    """What Blender needs of an avatar to build its rig: JSON header and arrays.
+
+    Arrays: vertices [V, 3] m, faces [F, 3], uv [U, 2], uv_faces [F, 3], expressions [E, V, 3]
+    float16 m, joints [J, 3] m, skin_weights [V, J], correctives [K, V, 3] float16 m,
+    corrective_index [K], vertex_part [V], vertex_region [V], motion.psi [N, E], motion.theta
+    [N, J, 3] rad, motion.translation [N, 3] m, thumbnail [h, w, 3] uint8.
+    """
+    head = file.head
+    header = {
+        "method": file.method,
+        "config": dict(file.config),
+        "record": dict(file.record),
+        "camera": file.camera.to_json(),
+        "fps": file.fps,
+        "expression_names": list(head.expression_names),
+        "joint_names": list(JOINTS),
+        "joint_parents": list(JOINT_PARENTS),
+        "part_names": list(PARTS),
+        "model_name": head.model_name,
+        "model_fingerprint": head.model_fingerprint,
+    }
+    names = (
+        "vertices",
+        "faces",
+        "uv",
+        "uv_faces",
+        "expressions",
+        "joints",
+        "skin_weights",
+        "correctives",
+        "corrective_index",
+        "vertex_part",
+        "vertex_region",
+    )
+    arrays = {name: getattr(head, name) for name in names}
+    return header, arrays | file.motion.to_arrays() | {"thumbnail": file.thumbnail}
+
+
+def read_camera(data: object) -> Camera:
+    """The camera of a request.
+
+    Raises:
+        ProtocolError: an entry is missing or odd.
+    """
+    try:
+        camera = Camera.from_json(data)  # type: ignore[arg-type]
+        numbers = [camera.fx, camera.fy, camera.cx, camera.cy, *np.ravel(camera.camera_from_world)]
+        if not np.isfinite(numbers).all() or camera.fx <= 0 or camera.fy <= 0:
+            raise ValueError("a number is out of range")
+        if not (0 < camera.width <= MAX_SIDE and 0 < camera.height <= MAX_SIDE):
+            raise ValueError(f"a picture of {camera.width} × {camera.height}")
+        np.linalg.inv(camera.camera_from_world)
+    except (KeyError, TypeError, ValueError, np.linalg.LinAlgError) as error:
+        raise ProtocolError(f"The camera of the request is odd ({error}).",
+                            "Check the camera and the avatar's scale.") from error  # fmt: skip
+    return camera
+
+
+def choices(names: object, known: Mapping | tuple[str, ...]) -> list[str]:
+    """The names, each of them a known one.
+
+    Raises:
+        InputError: one is not.
+    """
+    names = list(names) if isinstance(names, list | tuple) else [names]
+    for name in names:
+        if name not in known:
+            raise InputError(f"The engine knows no “{name}”.", f"It knows {', '.join(known)}.")
+    return names
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_mtime_ns, status.st_size

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Processes of the engine as Blender starts them: clean environment, no window, a readable log."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from ..engine.errors import PartNerFaceError
+
+
+class EngineFailed(PartNerFaceError):  # noqa: N818
+    """The engine could not do what it was asked: `code`, `message` and `hint` say why."""
+
+    code = "engine_failed"
+
+    def __init__(self, message: str, hint: str = "", code: str = "engine_failed") -> None:
+        super().__init__(message, hint)
+        self.code = code
+
+
+def child_environment(extension_root: Path, cache: Path) -> dict[str, str]:
+    """This process's environment without what steers its Python, and with what the engine needs."""
+    names = ("__PYVENV_LAUNCHER__", "VIRTUAL_ENV")
+    environment = {
+        k: v for k, v in os.environ.items() if not k.startswith("PYTHON") and k not in names
+    }
+    return environment | {
+        "PYTHONPATH": str(extension_root),
+        "PYTHONSAFEPATH": "1",  # the working folder is no place for modules
+        "PYTHONPYCACHEPREFIX": str(cache / "python"),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+        "PARTNERFACE_CACHE": str(cache),
+    }
+
+
+def detached() -> dict:
+    """What `Popen` needs so that no window opens and Ctrl-C in Blender's terminal stays there."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
+
+
+def ended(status: int, log: Path) -> EngineFailed:
+    """Why the process ended, as far as its exit status and log tell."""
+    last = last_line(log)
+    if last.startswith(("ModuleNotFoundError", "ImportError")) or "No module named" in last:
+        return EngineFailed(
+            f"The engine's Python lacks a package ({last}).",
+            "Install the engine in the add-on's preferences, or choose another Python.",
+            "missing_package",
+        )
+    how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+    said = f": {last}" if last else ""
+    return EngineFailed(
+        f"The engine {how}{said}".rstrip(".") + ".",
+        f"Start it again; its log is {log}.",
+        "engine_died",
+    )
+
+
+def last_line(log: Path) -> str:
+    """The last line that is not empty in a log, shortened; empty where there is none."""
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, os.path.getsize(log) - 8192))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Blender asks of the engine, and requests that are under way."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..engine import protocol
+from ..engine.errors import Cancelled, PartNerFaceError
+from .child_process import EngineFailed
+
+if TYPE_CHECKING:
+    from .engine_process import EngineProcess
+
+PROGRESS_TIMEOUT_S = 180.0  # longest time without progress: the first render compiles kernels
+SILENCE_TIMEOUT_S = 30.0  # longest time without any sign of life
+CANCEL_TIMEOUT_S = 20.0  # longest time from `cancel` to the answer
+POLL_S = 0.02
+
+
+@dataclass(frozen=True)
+class OpenAvatar:
+    """An avatar that the engine has open; see `engine.session.describe` for what it holds."""
+
+    header: Mapping
+    arrays: Mapping[str, np.ndarray]
+
+    @property
+    def handle(self) -> str:
+        """What the engine calls this avatar."""
+        return self.header["avatar"]
+
+
+@dataclass(frozen=True)
+class RenderRequest:
+    """One frame to render. The camera's world is the avatar's head space, m; OpenCV axes."""
+
+    avatar: str  # handle
+    camera: Mapping  # width, height, fx, fy, cx, cy, camera_from_world
+    psi: np.ndarray  # [E], or [P, E] with a value for each part
+    theta: np.ndarray  # [J, 3] rad
+    translation: np.ndarray  # [3] m
+    quality: str = "exact"  # or "preview"
+    planes: Sequence[str] = ("combined", "depth")  # and "parts"
+
+
+class Pending:
+    """A request under way. Made by `EngineProcess.submit`; may be polled from any thread."""
+
+    def __init__(self, engine: "EngineProcess", number: int) -> None:
+        self._engine = engine
+        self.number = number
+        self._done = threading.Event()
+        self._message: protocol.Message | None = None
+        self._error: PartNerFaceError | None = None
+        self.progress: Mapping = {}  # fraction (or None), seconds
+
+    def done(self) -> bool:
+        """Whether `result` will return, or raise, at once."""
+        return self._done.is_set()
+
+    def cancel(self) -> None:
+        """Ask the engine to stop this request; `result` then raises `Cancelled`, as a rule."""
+        self._engine.send("cancel", 0, {"request": self.number})
+
+    def result(
+        self,
+        timeout_s: float = PROGRESS_TIMEOUT_S,
+        should_stop: Callable[[], bool] | None = None,
+        on_progress: Callable[[float | None], None] | None = None,
+        silence_s: float = SILENCE_TIMEOUT_S,
+    ) -> protocol.Message:
+        """Wait for the answer. Never on Blender's main thread, unless `done`.
+
+        Args:
+            timeout_s: how long the engine may go without progress before it counts as hung.
+            should_stop: asked often; once it is true the request is cancelled.
+            on_progress: told the fraction that is done, None where it is not known.
+            silence_s: how long the engine may give no sign of life at all.
+
+        Raises:
+            Cancelled: by `should_stop` or `cancel`.
+            EngineFailed: the engine refused, died, or hung; a hung one is ended.
+        """
+        told: Mapping = {}
+        asked_to_stop = 0.0
+        waiting_since = time.monotonic()
+        while not self._done.wait(POLL_S):
+            if on_progress and self.progress is not told:
+                told = self.progress
+                on_progress(told.get("fraction"))
+            now = time.monotonic()
+            if not asked_to_stop and should_stop and should_stop():
+                asked_to_stop = now
+                self.cancel()
+            without_progress = now - max(waiting_since, self._engine.last_progress)
+            silent = now - max(waiting_since, self._engine.last_heard)
+            if (
+                without_progress > timeout_s
+                or (self._engine.connected and silent > silence_s)
+                or (asked_to_stop and now - asked_to_stop > CANCEL_TIMEOUT_S)
+            ):
+                seconds = without_progress if not asked_to_stop else now - asked_to_stop
+                self._engine.kill(
+                    f"The engine did not answer for {seconds:.0f} seconds and was ended.",
+                    "Try again; if it happens again, render smaller and look at the log.",
+                    "engine_hung",
+                )
+                self._done.wait(5.0)
+        if self._error is not None:
+            raise self._error
+        assert self._message is not None
+        return self._message
+
+    def resolve(self, message: protocol.Message | None, error: PartNerFaceError | None) -> None:
+        """Set the answer; the first one counts."""
+        if not self._done.is_set():
+            self._message, self._error = message, error
+            self._done.set()
+
+
+def told_error(header: Mapping) -> PartNerFaceError:
+    """The error that the engine sent."""
+    code, message, hint = (str(header.get(name, "")) for name in ("code", "message", "hint"))
+    if code == Cancelled.code:
+        return Cancelled(message, hint)
+    return EngineFailed(message, hint, code)

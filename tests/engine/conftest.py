@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bpy-free part of the add-on, importable beside the engine, and engines that end in time."""
+
+import importlib
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def addon():
+    """Imports a module of the add-on: `addon("partnerface_blender.jobs")`.
+
+    The package's own `__init__` needs bpy; an empty one in its place lets relative imports work.
+    """
+    package = types.ModuleType("partnerface")
+    package.__path__ = [str(ROOT)]
+    sys.modules.setdefault("partnerface", package)
+    return lambda name: importlib.import_module(f"partnerface.{name}")
+
+
+@pytest.fixture
+def start_engine(addon, tmp_path):
+    """Starts engines as Blender does; what still runs at the end of the test is closed."""
+    module = addon("partnerface_blender.engine_process")
+    engines = []
+
+    def start(python=sys.executable, root=ROOT, **options):
+        engine = module.EngineProcess.start(
+            Path(python), root, tmp_path / "cache", tmp_path / "engine.log", **options
+        )
+        engines.append(engine)
+        return engine
+
+    yield start
+    for engine in engines:
+        engine.close()
