@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where in canonical space an avatar's field means anything.
+
+Training sees the head from outside, so what the field holds far inside is anything. There the head
+counts as solid, so that no inner walls are exported.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..avatar.model import Avatar
+from ..head.model import Head
+from ..head.skinning import HeadTensors, canonical_vertices
+from ..kernels.nearest import PosedMeshes
+from .surface import ASK, EMPTY, SOLID, Domain
+
+SOLID_DEPTH = 0.01  # m under the skin; the surface itself is never that far off the head model
+FAR = 1.0  # m, farther than any point of a head's box
+
+
+def canonical_domain(avatar: Avatar) -> Domain:
+    """Empty, field or solid at canonical points [S, 3] m on the avatar's device."""
+    inside = InsideHead(avatar.head, avatar.device)
+    occupied = avatar.occupancy.occupied.flatten()
+
+    def domain(points: Tensor) -> Tensor:
+        told = torch.full((len(points),), EMPTY, dtype=torch.int8, device=points.device)
+        unit = avatar.unit(points)
+        known = ((unit > 0) & (unit < 1)).all(1) & (occupied[avatar.occupancy.flat(unit)] > 0)
+        told[known] = ASK
+        told[inside.deeper_than(points, SOLID_DEPTH)] = SOLID
+        return told
+
+    return domain
+
+
+def occupied_box(avatar: Avatar) -> tuple[np.ndarray, np.ndarray]:
+    """The corners [3] m, canonical space, of the box around all that may hold something."""
+    grid = avatar.occupancy.occupied.cpu().numpy() > 0
+    low, cell = avatar.low.cpu().numpy(), avatar.size / len(grid)
+    filled = np.argwhere(grid)
+    if not len(filled):
+        return low, low + avatar.size
+    return low + filled.min(0) * cell, low + (filled.max(0) + 1) * cell
+
+
+class InsideHead:
+    """Which points lie under the canonical head's skin.
+
+    Args:
+        head: the subject's.
+        device: where the queries run.
+    """
+
+    def __init__(self, head: Head, device: torch.device) -> None:
+        self.vertices = canonical_vertices(HeadTensors.of(head, device))  # [V, 3] m
+        faces = head.skin_faces.astype(np.int64)
+        self.faces = torch.as_tensor(faces, device=device)
+        self.rim = torch.as_tensor(_rim_edges(faces), device=device)  # [F, 3] bool
+        self.meshes = PosedMeshes(self.faces.int(), device)
+        self.meshes.pose(self.vertices[None])
+
+    def deeper_than(self, points: Tensor, depth: float) -> Tensor:
+        """[S] bool for points [S, 3] m: farther than `depth` m under the skin.
+
+        Points whose nearest skin is the rim of the neck, or of a lid or lip, are not inside: they
+        lie before the opening.
+        """
+        frame = torch.zeros(len(points), dtype=torch.int32, device=points.device)
+        face, bary, distance = self.meshes.nearest(points, frame, FAR)
+        corners = self.vertices[self.faces[face.clamp_min(0).long()]]  # [S, 3, 3]
+        normal = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        surface = (bary[..., None] * corners).sum(1)
+        under = ((points - surface) * normal).sum(-1) < 0
+        at_rim = ((bary < 1e-3) & self.rim[face.clamp_min(0).long()]).any(1)
+        return (face >= 0) & under & ~at_rim & (distance > depth)
+
+
+def _rim_edges(faces: np.ndarray) -> np.ndarray:
+    """[F, 3] bool: whether the edge opposite each corner has no face beyond it."""
+    opposite = np.stack([faces[:, [1, 2]], faces[:, [2, 0]], faces[:, [0, 1]]], 1)  # [F, 3, 2]
+    edges = np.sort(opposite.reshape(-1, 2), axis=1)
+    _, index, count = np.unique(edges, axis=0, return_inverse=True, return_counts=True)
+    return (count[index.reshape(-1)] == 1).reshape(-1, 3)

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a density field to a coloured triangle mesh (marching cubes).
+
+The surface lies where `THICKNESS` of the material absorbs half of the light. Only nodes near it
+are asked at full resolution: the even nodes of the grid say where it is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import mcubes
+import numpy as np
+import torch
+from scipy import ndimage, sparse
+from torch import Tensor
+
+from ..errors import InputError
+from ..jobs import Job
+from ..render.mesh import vertex_normals
+
+THICKNESS = 0.0025  # m
+LEVEL = 0.5  # absorbed by it
+CHUNK = 1 << 16  # points per call of the field
+EMPTY, ASK, SOLID = 0, 1, 2  # what a domain says of a point
+# Where a vertex's colour is gathered, from outside inwards along its normal.
+COLOUR_DEPTHS = np.linspace(-0.003, 0.006, 10)  # m
+
+Field = Callable[[Tensor], tuple[Tensor, Tensor]]  # points [S, 3] m → sigma [S] 1/m, rgb [S, 3]
+Domain = Callable[[Tensor], Tensor]  # points [S, 3] m → [S] EMPTY, ASK the field, or SOLID
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A triangle mesh with a colour for each vertex."""
+
+    vertices: np.ndarray  # [V, 3] float32 m
+    faces: np.ndarray  # [F, 3] int32, counter-clockwise from outside
+    colours: np.ndarray  # [V, 3] float32 in 0…1, display-referred sRGB
+
+
+def extract_surface(
+    field: Field,
+    domain: Domain,
+    low: np.ndarray,
+    high: np.ndarray,
+    resolution: int,
+    job: Job,
+    device: torch.device | str = "cpu",
+) -> Surface:
+    """The largest connected piece of a field's surface.
+
+    Args:
+        field: density and colour at points.
+        domain: where the field means anything.
+        low: [3] m, lower corner of the box that holds the surface.
+        high: [3] m, upper corner.
+        resolution: cells along the box's longest side.
+        job: told how far the work is.
+        device: where the points are put.
+
+    Raises:
+        InputError: the field has no surface in the box, or the resolution is too small.
+        Cancelled: somebody asked for it.
+    """
+    if resolution < 8:
+        raise InputError(
+            f"A grid of {resolution} cells shows nothing.", "Use --resolution 64 or more."
+        )
+    cell = float((high - low).max()) / resolution  # m
+    shape = np.ceil((high - low) / cell / 2).astype(int) * 2 + 1  # odd: the ends are even nodes
+    values = absorption_grid(field, domain, low, cell, shape, job, device)
+    values = np.pad(values, 1)  # closed where the box cuts it
+    vertices, faces = mcubes.marching_cubes(values, LEVEL)
+    if not len(faces):
+        raise InputError("The avatar has no surface to export.", "Train it for more steps.")
+    vertices, faces = largest_piece(vertices, faces.astype(np.int64))
+    vertices = (low + (vertices - 1) * cell).astype(np.float32)
+    colours = surface_colours(field, vertices, faces, job, device)
+    return Surface(vertices, faces.astype(np.int32), colours)
+
+
+def absorption_grid(
+    field: Field,
+    domain: Domain,
+    low: np.ndarray,
+    cell: float,
+    shape: np.ndarray,
+    job: Job,
+    device: torch.device | str = "cpu",
+) -> np.ndarray:
+    """The share of light that THICKNESS absorbs at the nodes: [X, Y, Z] float32 in 0…1."""
+    values = np.zeros(shape, np.float32)
+    even = np.stack(np.meshgrid(*(np.arange(0, n, 2) for n in shape), indexing="ij"), -1)
+    coarse = _absorption(field, domain, low + even.reshape(-1, 3) * cell, job, "outline", device)
+    coarse = coarse.reshape(even.shape[:3])
+
+    around = {"size": 3, "mode": "nearest"}
+    mixed = ndimage.maximum_filter(coarse, **around) >= LEVEL
+    mixed &= ndimage.minimum_filter(coarse, **around) < LEVEL
+    mixed = ndimage.binary_dilation(mixed)
+    nearest = tuple(np.minimum((np.arange(n) + 1) // 2, (n - 1) // 2) for n in shape)
+    values[:] = coarse[np.ix_(*nearest)]
+    fine = np.argwhere(mixed[np.ix_(*nearest)])  # [K, 3]
+    values[tuple(fine.T)] = _absorption(field, domain, low + fine * cell, job, "surface", device)
+    return values
+
+
+def largest_piece(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The connected piece with the most faces, its vertices renumbered."""
+    count = len(vertices)
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
+    graph = sparse.coo_matrix((np.ones(len(edges), bool), edges.T), (count, count))
+    _, piece = sparse.csgraph.connected_components(graph, directed=False)
+    faces = faces[piece[faces[:, 0]] == np.bincount(piece[faces[:, 0]]).argmax()]
+    used, numbers = np.unique(faces, return_inverse=True)
+    return vertices[used], numbers.reshape(-1, 3)
+
+
+def surface_colours(
+    field: Field, vertices: np.ndarray, faces: np.ndarray, job: Job, device: torch.device | str
+) -> np.ndarray:
+    """What a ray straight onto each vertex would see: [V, 3] in 0…1."""
+    normals = vertex_normals(vertices, faces)
+    step = float(COLOUR_DEPTHS[1] - COLOUR_DEPTHS[0])
+    points = vertices[:, None] - COLOUR_DEPTHS[:, None] * normals[:, None]  # [V, D, 3]
+    sigma, rgb = _ask(field, points.reshape(-1, 3), job, "colour", device)
+    alpha = 1 - np.exp(-sigma.reshape(points.shape[:2]) * step)  # [V, D]
+    passed = np.cumprod(np.concatenate([np.ones((len(alpha), 1)), 1 - alpha[:, :-1]], 1), 1)
+    weights = alpha * passed + 1e-6  # where nothing absorbs, the plain mean
+    colours = (rgb.reshape(points.shape) * weights[..., None]).sum(1)
+    colours /= weights.sum(1, keepdims=True)
+    return np.clip(colours, 0, 1).astype(np.float32)
+
+
+def _absorption(
+    field: Field,
+    domain: Domain,
+    points: np.ndarray,
+    job: Job,
+    message: str,
+    device: torch.device | str,
+) -> np.ndarray:
+    """[S] in 0…1 at points [S, 3] m."""
+    values = np.zeros(len(points), np.float32)
+    told = np.empty(len(points), np.int8)
+    for start in range(0, len(points), CHUNK):
+        part = slice(start, start + CHUNK)
+        inputs = torch.as_tensor(points[part], dtype=torch.float32, device=device)
+        told[part] = domain(inputs).cpu().numpy()
+        job.check()
+    values[told == SOLID] = 1
+    asked = np.flatnonzero(told == ASK)
+    if len(asked):
+        sigma, _ = _ask(field, points[asked], job, message, device)
+        values[asked] = 1 - np.exp(-sigma * THICKNESS)
+    return values
+
+
+@torch.no_grad()
+def _ask(
+    field: Field, points: np.ndarray, job: Job, message: str, device: torch.device | str
+) -> tuple[np.ndarray, np.ndarray]:
+    """The field at points [S, 3] m, chunk by chunk: sigma [S] and rgb [S, 3]."""
+    sigma, rgb = np.empty(len(points), np.float32), np.empty((len(points), 3), np.float32)
+    for start in range(0, len(points), CHUNK):
+        part = slice(start, start + CHUNK)
+        inputs = torch.as_tensor(points[part], dtype=torch.float32, device=device)
+        found = field(inputs)
+        sigma[part], rgb[part] = (tensor.float().cpu().numpy() for tensor in found)
+        job.update(message, min(start + CHUNK, len(points)), len(points))
+    return sigma, rgb
