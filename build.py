@@ -83,7 +83,7 @@ def demo(options: argparse.Namespace, rest: list[str]) -> None:
     make_environments([ENGINE, BLENDERS["4.2"]])
     if not set(rest) & {"-h", "--help"}:
         package()
-    command = [str(ENGINE.python), str(ROOT / "showcase" / "pipeline.py"), *rest]
+    command = [str(ENGINE.python), "-m", "showcase.pipeline", *rest]
     status = subprocess.run(command, cwd=ROOT, env=child_environment()).returncode
     if status:
         raise SystemExit(status)

@@ -71,21 +71,25 @@ class Notebook:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.records: dict[str, Record] = {}
-        self.started: dict[str, str] = {}
+        self.outputs: dict[str, str] = {}  # path → key of the stage that made it, or began to
         if path.is_file():
             try:
                 stored = json.loads(path.read_text(encoding="utf-8"))
             except ValueError:
                 stored = {}
             if stored.get("schema_version") == SCHEMA_VERSION:
-                self.started = stored["started"]
+                self.outputs = stored["outputs"]
                 self.records = {name: Record(**entry) for name, entry in stored["stages"].items()}
+
+    def belongs(self, path: Path, key: str) -> bool:
+        """Whether an output was made, or begun, by a stage with this key."""
+        return self.outputs.get(str(path)) == key
 
     def write(self) -> None:
         """Put the records on disk, atomically."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         stages = {name: vars(record) for name, record in self.records.items()}
-        stored = {"schema_version": SCHEMA_VERSION, "started": self.started, "stages": stages}
+        stored = {"schema_version": SCHEMA_VERSION, "outputs": self.outputs, "stages": stages}
         draft = self.path.with_suffix(".part")
         draft.write_text(json.dumps(stored, indent=1), encoding="utf-8")
         os.replace(draft, self.path)
@@ -105,13 +109,14 @@ def run_stage(stage: Stage, notebook: Notebook, log: Path) -> Record:
     """
     key = stage_key(stage, notebook)
     kept = notebook.records.get(stage.name)
-    if kept and kept.key == key and all(path.exists() for path in stage.outputs):
+    whole = all(path.exists() and notebook.belongs(path, key) for path in stage.outputs)
+    if kept and kept.key == key and whole:
         return kept
     notebook.records.pop(stage.name, None)
-    if notebook.started.get(stage.name) != key:  # half of something else is of no use
-        for path in stage.outputs:
+    for path in stage.outputs:
+        if not notebook.belongs(path, key):  # half of something else is of no use
             remove(path)
-    notebook.started[stage.name] = key
+        notebook.outputs[str(path)] = key
     notebook.write()
     record = Record(key, *run_command(stage, log))
     missing = [path.name for path in stage.outputs if not path.exists()]

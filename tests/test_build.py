@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # build.py is a script, not an installed module
+import build
+from tooling import environments, extension, running
+from tooling.checkout import BuildError
 
-import build  # noqa: E402
-from tooling import environments, extension, running  # noqa: E402
-from tooling.checkout import BuildError  # noqa: E402
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def run_build(*words, python=sys.executable):

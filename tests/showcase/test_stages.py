@@ -81,6 +81,15 @@ def test_changed_input_file_decides_too(counter, notebook, tmp_path):
     assert run_stage(counter(inputs=[clip]), notebook, tmp_path / "log").key != before.key
 
 
+def test_output_of_another_stage_is_not_taken_for_ones_own(counter, notebook, tmp_path):
+    one = counter()
+    run_stage(one, notebook, tmp_path / "log")
+    other = Stage("other", "same place", [*one.command, "--other"], one.outputs)
+    assert run_stage(other, notebook, tmp_path / "log").result == {"number": 1}
+    assert run_stage(one, notebook, tmp_path / "log").result == {"number": 1}
+    assert run_stage(one, notebook, tmp_path / "log").result == {"number": 1}
+
+
 def test_failure_ends_with_the_stage_own_sentence(notebook, tmp_path):
     text = 'print(\'{"error": {"message": "No face.", "hint": "Film one."}}\'); raise SystemExit(1)'
     with pytest.raises(StageError, match=r"^No face\. Film one\.$"):
