@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Coloured meshes as PLY, OBJ and GLB files: metres, y up, z out of the face.
 
-PLY and OBJ carry display-referred colours. glTF wants linear ones; they are stored with 16 bits,
+PLY and OBJ carry display-referred colours. glTF wants linear ones; they are stored as floats,
 because 8 linear bits would band in dark hair.
 """
 
@@ -17,7 +17,7 @@ from ..files import write_atomic
 from ..render.colour import linear_from_srgb
 from .surface import Surface
 
-UNSIGNED_SHORT = 5123  # glTF's name for 16 bits
+FLOAT = 5126  # glTF's name for it
 
 
 def write_mesh(path: Path, surface: Surface) -> None:
@@ -58,20 +58,19 @@ def obj_bytes(surface: Surface) -> bytes:
 
 
 def glb_bytes(surface: Surface) -> bytes:
-    """Binary glTF 2.0 with linear 16-bit vertex colours."""
+    """Binary glTF 2.0 with linear float vertex colours."""
     linear = linear_from_srgb(surface.colours)
     linear = np.concatenate([linear, np.ones((len(linear), 1))], 1)
-    levels = (linear * 65535 + 0.5).astype("<u2")
 
-    def store_16_bits(buffers: dict, tree: dict) -> None:
+    def store_floats(buffers: dict, tree: dict) -> None:
         attributes = tree["meshes"][0]["primitives"][0]["attributes"]
         accessor = list(tree["accessors"].values())[attributes["COLOR_0"]]
         key = list(buffers)[accessor["bufferView"]]
-        buffers[key] = levels.tobytes()  # 8 bytes a vertex: stays aligned
-        accessor["componentType"] = UNSIGNED_SHORT
-        accessor.pop("min"), accessor.pop("max")
+        buffers[key] = linear.astype("<f4").tobytes()
+        accessor["componentType"] = FLOAT
+        del accessor["normalized"], accessor["min"], accessor["max"]
 
-    return export_glb(_mesh(surface).scene(), buffer_postprocessor=store_16_bits)
+    return export_glb(_mesh(surface).scene(), buffer_postprocessor=store_floats)
 
 
 def _mesh(surface: Surface) -> trimesh.Trimesh:

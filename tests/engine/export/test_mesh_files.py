@@ -39,7 +39,9 @@ def test_glb_comes_back_with_linear_colours(surface, tmp_path):
     assert np.allclose(mesh.vertices, surface.vertices, atol=1e-6)
     assert np.array_equal(mesh.faces, surface.faces)
     found = glb_colours(path.read_bytes())
-    assert np.abs(found[:, :3] - linear_from_srgb(surface.colours)).max() < 1 / 65535
+    linear = linear_from_srgb(surface.colours)
+    assert np.abs(found[:, :3] - linear).max() < 1e-6
+    assert np.abs(mesh.visual.vertex_colors[:, :3] / 255 - linear).max() < 1.1 / 255
     assert (found[:, 3] == 1).all()
 
 
@@ -50,12 +52,12 @@ def glb_colours(data):
     tree = json.loads(data[20 : 20 + size])
     blob = data[20 + size + 8 :]
     accessor = tree["accessors"][tree["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"]]
-    assert accessor["normalized"]
-    assert accessor["componentType"] == 5123
+    assert accessor["componentType"] == 5126
+    assert not accessor.get("normalized", False)
     view = tree["bufferViews"][accessor["bufferView"]]
-    values = np.frombuffer(blob, "<u2", accessor["count"] * 4, view.get("byteOffset", 0))
+    values = np.frombuffer(blob, "<f4", accessor["count"] * 4, view.get("byteOffset", 0))
     assert view["byteLength"] == values.nbytes
-    return values.reshape(-1, 4) / 65535
+    return values.reshape(-1, 4)
 
 
 def test_unknown_suffix(surface, tmp_path):
