@@ -30,19 +30,28 @@ class HeadTensors:
     @classmethod
     def of(cls, head: Head, device: torch.device | str = "cpu") -> "HeadTensors":
         """The head's arrays on the device."""
+        return cls._of(head, head.faces, np.arange(len(head.vertices)), device)
 
+    @classmethod
+    def skin_of(cls, head: Head, device: torch.device | str = "cpu") -> "HeadTensors":
+        """The outer skin alone, its vertices renumbered: what nearest-point queries need."""
+        used, faces = np.unique(head.skin_faces, return_inverse=True)
+        return cls._of(head, faces.reshape(-1, 3), used, device)
+
+    @classmethod
+    def _of(cls, head: Head, faces: np.ndarray, rows: np.ndarray, device: torch.device | str) -> "HeadTensors":
         def tensor(array: np.ndarray, kind: torch.dtype = torch.float32) -> Tensor:
             return torch.as_tensor(np.ascontiguousarray(array)).to(device=device, dtype=kind)
 
         return cls(
-            vertices=tensor(head.vertices),
-            faces=tensor(head.faces, torch.int32),
-            expressions=tensor(head.expressions).flatten(1),
+            vertices=tensor(head.vertices[rows]),
+            faces=tensor(faces, torch.int32),
+            expressions=tensor(head.expressions[:, rows]).flatten(1),
             joints=tensor(head.joints),
-            skin_weights=tensor(head.skin_weights),
-            correctives=tensor(head.correctives).flatten(1),
+            skin_weights=tensor(head.skin_weights[rows]),
+            correctives=tensor(head.correctives[:, rows]).flatten(1),
             corrective_index=tensor(head.corrective_index, torch.int64),
-            part_weights=tensor(smooth_part_weights(head)),
+            part_weights=tensor(smooth_part_weights(head)[rows]),
         )
 
 

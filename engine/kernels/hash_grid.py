@@ -9,6 +9,8 @@ import torch
 import warp as wp
 from torch import Tensor
 
+from .threads import WORTH_IT, each_slice
+
 
 @wp.func
 def _slot(corner: wp.vec3i, resolution: wp.int32, size: wp.int32):
@@ -58,6 +60,7 @@ def _encode_backward(
     table: wp.array2d(dtype=wp.vec2),
     resolutions: wp.array(dtype=wp.int32),
     gradient: wp.array2d(dtype=wp.vec2),
+    first_level: wp.int32,
     x_gradient: wp.array(dtype=wp.vec3),
     table_gradient: wp.array2d(dtype=wp.vec2),
 ):
@@ -76,7 +79,7 @@ def _encode_backward(
             wp.clamp(wp.int32(wp.floor(p[2])), 0, resolution - 1),
         )
         f = wp.vec3(p[0] - wp.float32(base[0]), p[1] - wp.float32(base[1]), p[2] - wp.float32(base[2]))
-        g = gradient[i, level]
+        g = gradient[i, first_level + level]
         for corner in range(8):
             dx = corner & 1
             dy = (corner >> 1) & 1
@@ -98,34 +101,55 @@ class _HashEncode(torch.autograd.Function):
     def forward(ctx, x, table, resolutions):
         x, table = x.detach().contiguous(), table.detach().contiguous()
         features = torch.empty(len(x), len(table), 2, device=x.device)
-        wp.launch(
-            _encode,
-            dim=len(x),
-            inputs=[wp.from_torch(x, dtype=wp.vec3), wp.from_torch(table, dtype=wp.vec2), wp.from_torch(resolutions)],
-            outputs=[wp.from_torch(features, dtype=wp.vec2)],
-            device=wp.device_from_torch(x.device),
-        )
+
+        def run(part: slice) -> None:
+            wp.launch(
+                _encode,
+                dim=part.stop - part.start,
+                inputs=[
+                    wp.from_torch(x[part], dtype=wp.vec3),
+                    wp.from_torch(table, dtype=wp.vec2),
+                    wp.from_torch(resolutions),
+                ],
+                outputs=[wp.from_torch(features[part], dtype=wp.vec2)],
+                device=wp.device_from_torch(x.device),
+            )
+
+        each_slice(len(x), x.device, run)
         ctx.save_for_backward(x, table, resolutions)
         return features.flatten(1)
 
     @staticmethod
     def backward(ctx, gradient):
         x, table, resolutions = ctx.saved_tensors
-        x_gradient = torch.empty_like(x)
         table_gradient = torch.zeros_like(table)
         gradient = gradient.float().contiguous().view(len(x), len(table), 2)
-        wp.launch(
-            _encode_backward,
-            dim=len(x),
-            inputs=[
-                wp.from_torch(x, dtype=wp.vec3),
-                wp.from_torch(table, dtype=wp.vec2),
-                wp.from_torch(resolutions),
-                wp.from_torch(gradient, dtype=wp.vec2),
-            ],
-            outputs=[wp.from_torch(x_gradient, dtype=wp.vec3), wp.from_torch(table_gradient, dtype=wp.vec2)],
-            device=wp.device_from_torch(x.device),
-        )
+        x_gradients: list[Tensor] = []
+
+        def run(levels: slice) -> None:  # a level's entries are written by one thread alone
+            x_gradient = torch.empty_like(x)
+            x_gradients.append(x_gradient)
+            wp.launch(
+                _encode_backward,
+                dim=len(x),
+                inputs=[
+                    wp.from_torch(x, dtype=wp.vec3),
+                    wp.from_torch(table[levels], dtype=wp.vec2),
+                    wp.from_torch(resolutions[levels]),
+                    wp.from_torch(gradient, dtype=wp.vec2),
+                    levels.start,
+                ],
+                outputs=[
+                    wp.from_torch(x_gradient, dtype=wp.vec3),
+                    wp.from_torch(table_gradient[levels], dtype=wp.vec2),
+                ],
+                device=wp.device_from_torch(x.device),
+            )
+
+        each_slice(len(table), x.device, run, worth_it=2 if len(x) > WORTH_IT else len(table) + 1)
+        x_gradient = x_gradients[0]
+        for other in x_gradients[1:]:
+            x_gradient = x_gradient + other
         return x_gradient, table_gradient, None
 
 

@@ -11,6 +11,8 @@ import torch
 import warp as wp
 from torch import Tensor
 
+from .threads import each_slice
+
 
 @wp.kernel
 def _inverse_skin(
@@ -111,16 +113,26 @@ class _InverseSkin(torch.autograd.Function):
         arguments = [a.detach().contiguous() for a in (x, frame, face, bary, faces, weights, transforms, canonical)]
         x_canonical = torch.empty_like(arguments[0])
         turn = torch.empty(len(x), 3, 3, device=x.device)
-        wp.launch(
-            _inverse_skin,
-            dim=len(x),
-            inputs=[
-                *(wp.from_torch(a, dtype=kind) for a, kind in zip(arguments, _KINDS, strict=True)),
-                wp.from_torch(offsets.detach().contiguous(), dtype=wp.vec3),
-            ],
-            outputs=[wp.from_torch(x_canonical, dtype=wp.vec3), wp.from_torch(turn, dtype=wp.mat33)],
-            device=wp.device_from_torch(x.device),
-        )
+        offsets = offsets.detach().contiguous()
+        samples, shared = arguments[:4], arguments[4:]
+
+        def run(part: slice) -> None:
+            wp.launch(
+                _inverse_skin,
+                dim=part.stop - part.start,
+                inputs=[
+                    *(wp.from_torch(a[part], dtype=kind) for a, kind in zip(samples, _KINDS[:4], strict=True)),
+                    *(wp.from_torch(a, dtype=kind) for a, kind in zip(shared, _KINDS[4:], strict=True)),
+                    wp.from_torch(offsets, dtype=wp.vec3),
+                ],
+                outputs=[
+                    wp.from_torch(x_canonical[part], dtype=wp.vec3),
+                    wp.from_torch(turn[part], dtype=wp.mat33),
+                ],
+                device=wp.device_from_torch(x.device),
+            )
+
+        each_slice(len(x), x.device, run)
         ctx.save_for_backward(*arguments)
         ctx.offsets_shape = offsets.shape
         ctx.mark_non_differentiable(turn)

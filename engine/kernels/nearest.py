@@ -6,6 +6,8 @@ import torch
 import warp as wp
 from torch import Tensor
 
+from .threads import each_slice
+
 
 @wp.kernel
 def _nearest(
@@ -75,16 +77,20 @@ class PosedMeshes:
         face = torch.empty(count, dtype=torch.int32, device=x.device)
         bary = torch.empty(count, 3, device=x.device)
         distance = torch.empty(count, device=x.device)
-        wp.launch(
-            _nearest,
-            dim=count,
-            inputs=[
-                self._ids,
-                wp.from_torch(frame.contiguous(), dtype=wp.int32),
-                wp.from_torch(x.detach().contiguous(), dtype=wp.vec3),
-                reach,
-            ],
-            outputs=[wp.from_torch(face), wp.from_torch(bary, dtype=wp.vec3), wp.from_torch(distance)],
-            device=self._device,
-        )
+        x, frame = x.detach().contiguous(), frame.contiguous()
+
+        def run(part: slice) -> None:
+            wp.launch(
+                _nearest,
+                dim=part.stop - part.start,
+                inputs=[self._ids, wp.from_torch(frame[part]), wp.from_torch(x[part], dtype=wp.vec3), reach],
+                outputs=[
+                    wp.from_torch(face[part]),
+                    wp.from_torch(bary[part], dtype=wp.vec3),
+                    wp.from_torch(distance[part]),
+                ],
+                device=self._device,
+            )
+
+        each_slice(count, x.device, run)
         return face, bary, distance

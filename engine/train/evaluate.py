@@ -46,21 +46,20 @@ def run(config: Eval, job: Job) -> dict:
             f"The capture {config.capture} has no {config.split} frames.",
             "Evaluate the other split.",
         )
-    size = config.size or avatar.file.camera.width
-    camera = capture.camera.resized(size, size)
+    camera = camera_of_height(capture, config.size or avatar.file.camera.height)
     boxes = head_boxes(capture, indices, camera)
 
     figures: dict[int, dict[str, float]] = {}
     for step, index in enumerate(indices):
         motion = capture.motion[index]
         planes = render_frame(avatar, camera, motion.psi, motion.theta, motion.translation)
-        truth, found = true_picture(capture, index, size), on_white(planes.colour, planes.alpha)
+        truth, found = true_picture(capture, index, camera), on_white(planes.colour, planes.alpha)
         figures[index] = compare(truth, found, boxes[index])
         if config.out is not None:
             write_pictures(config.out, index, truth, found, planes.parts)
         job.update("evaluating", step + 1, len(indices), psnr=figures[index]["psnr"])
 
-    result = {**mean_figures(list(figures.values())), "frames": len(indices), "size": size}
+    result = {**mean_figures(list(figures.values())), "frames": len(indices), "size": camera.height}
     result["seconds"] = time.monotonic() - started
     if config.out is not None:
         write_figures(config.out, config.split, result, figures, boxes)
@@ -82,16 +81,21 @@ def check_same_head(avatar: Avatar, capture: Capture) -> None:
         )
 
 
-def true_picture(capture: Capture, index: int, size: int) -> Picture:
-    """A capture's frame on white, the neck cut as its matte says, at `size` × `size` px."""
+def camera_of_height(capture: Capture, height: int) -> Camera:
+    """The capture's camera with pictures of another height, px, and the same proportions."""
+    return capture.camera.resized(
+        round(height * capture.camera.width / capture.camera.height), height
+    )
+
+
+def true_picture(capture: Capture, index: int, camera: Camera) -> Picture:
+    """A capture's frame on white, the neck cut as its matte says, at the camera's size."""
+    size = camera.width, camera.height
     alpha = capture.matte(index).astype(np.float32) / 255
     colour = capture.image(index).astype(np.float32) / 255 * alpha[..., None]
-    if alpha.shape != (size, size):
-        shrinks = size < max(alpha.shape)
-        way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        colour, alpha = (
-            cv2.resize(plane, (size, size), interpolation=way) for plane in (colour, alpha)
-        )
+    if alpha.shape != size[::-1]:
+        way = cv2.INTER_AREA if camera.height < len(alpha) else cv2.INTER_LINEAR
+        colour, alpha = (cv2.resize(p, size, interpolation=way) for p in (colour, alpha))
     return on_white(colour, alpha)
 
 

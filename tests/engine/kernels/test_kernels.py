@@ -85,7 +85,7 @@ class TestInverseSkin:
         bary = torch.softmax(torch.randn(samples, 3, generator=g), 1)
         return x, frame, face, bary, faces, weights, transforms, canonical, offsets
 
-    @pytest.mark.parametrize("samples", [0, 1, 300])
+    @pytest.mark.parametrize("samples", [0, 1, 300, 9000])
     def test_values_and_gradients_match_the_reference(self, samples):
         x, frame, face, bary, faces, weights, transforms, canonical, offsets = self.arguments(samples)
         weight = torch.randn(samples, 3, generator=torch.Generator().manual_seed(3))
@@ -110,7 +110,7 @@ class TestInverseSkin:
 
 
 class TestHashEncode:
-    @pytest.mark.parametrize("samples", [0, 1, 257])
+    @pytest.mark.parametrize("samples", [0, 1, 257, 9000])
     def test_values_and_gradients_match_the_reference(self, samples):
         g = torch.Generator().manual_seed(4)
         table = torch.randn(4, 1000, 2, generator=g)  # 5³ and 9³ fit, 17³ and 33³ are hashed

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The avatar: a head, a deformation, a canonical field, and the grid that says where it is empty.
+
+S samples, N frames of a batch, P parts, E expressions. Canonical space is head space in the
+canonical pose (metres); u is the same in a unit cube around the head.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import AvatarError
+from ..head.model import Head
+from ..head.skinning import HeadTensors, canonical_theta, canonical_vertices
+from .config import ModelConfig
+from .deformation import DEFORMATIONS, Condition, Deformed
+from .field import CanonicalField
+from .file import AvatarFile
+from .occupancy import OccupancyGrid
+
+MARGIN = 0.01  # m around the shell, so that offsets do not leave the cube
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What the avatar is at S samples."""
+
+    sigma: Tensor  # [S] 1/m
+    rgb: Tensor  # [S, 3] display-referred
+    deformed: Deformed
+
+
+class Avatar(nn.Module):
+    """A trained or untrained avatar on one device."""
+
+    def __init__(self, config: ModelConfig, head: Head, device: torch.device) -> None:
+        super().__init__()
+        self.config, self.head = config, head
+        self.skin = HeadTensors.skin_of(head, device)
+        vertices = canonical_vertices(self.skin)
+        low = vertices.amin(0) - config.shell - MARGIN
+        self.size = float((vertices.amax(0) - low).max()) + config.shell + MARGIN  # m, edge of the cube
+        self.low = low  # [3] m
+        self.deformation = DEFORMATIONS[config.method](config, head)
+        self.field = CanonicalField(config)
+        self.occupancy = OccupancyGrid(config.occupancy_cells, config.step)
+        self.register_buffer("mean_code", torch.zeros(config.code_size))
+        self.register_buffer("mean_appearance", torch.zeros(config.appearance_size))
+        self.window = float("inf")  # octaves of the position encoding let through so far
+        self.file: AvatarFile | None = None
+        self.to(device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the avatar computes."""
+        return self.low.device
+
+    @classmethod
+    def load(cls, path: Path, device: torch.device) -> "Avatar":
+        """Open an avatar file, ready to render.
+
+        Raises:
+            AvatarError: missing, truncated, of a newer schema, not finite, or inconsistent.
+        """
+        file = AvatarFile.read(path)
+        config = ModelConfig.from_json(file.config)
+        if config.method not in DEFORMATIONS:
+            raise AvatarError(f"The avatar's method “{config.method}” is unknown here.", "Update PartNerFace.")
+        avatar = cls(config, file.head, device)
+        weights = {name: torch.from_numpy(np.asarray(array)) for name, array in file.weights.items()}
+        try:
+            avatar.load_state_dict({name: weight.to(device) for name, weight in weights.items()})
+        except RuntimeError as error:
+            raise AvatarError(f"The avatar {path} does not fit its own configuration.", "Train it again.") from error
+        avatar.file = file
+        return avatar.eval().requires_grad_(False)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Parameters and buffers by name, for the avatar file."""
+        return {name: tensor.detach().cpu().numpy() for name, tensor in self.state_dict().items()}
+
+    def unit(self, x_canonical: Tensor) -> Tensor:
+        """[S, 3] m, canonical space → the unit cube."""
+        return (x_canonical - self.low) / self.size
+
+    def condition(self, psi: np.ndarray, theta: np.ndarray) -> Condition:
+        """The condition of one keyed frame: mean codes, psi [E] or [P, E], theta [J, 3]."""
+        told = torch.as_tensor(np.asarray(psi, np.float32), device=self.device)
+        parts = self.skin.part_weights.shape[1]
+        return Condition(
+            psi=(told.expand(parts, -1) if told.ndim == 1 else told)[None],
+            theta=torch.as_tensor(np.asarray(theta, np.float32), device=self.device)[None],
+            code=self.mean_code[None],
+            appearance=self.mean_appearance[None],
+        )
+
+    def rest_condition(self) -> Condition:
+        """The condition of the canonical pose with mean codes."""
+        return self.condition(np.zeros(len(self.head.expression_names)), canonical_theta().numpy())
+
+    def evaluate(
+        self, x_canonical: Tensor, view: Tensor, frame_rows: Tensor, condition: Condition, labels: Tensor | None = None
+    ) -> Evaluated:
+        """Deform, then look up the field.
+
+        Args:
+            x_canonical: [S, 3] m, where inverse skinning landed.
+            view: [S, 3] unit view direction in canonical space.
+            frame_rows: [S, N] one-hot.
+            condition: of the N frames.
+            labels: [S] hard part labels (stage one), or None.
+        """
+        u = self.unit(x_canonical)
+        deformed = self.deformation(u * 2 - 1, frame_rows, condition, self.window, labels)
+        appearance = frame_rows @ condition.appearance
+        sigma, rgb = self.field(u + deformed.offset / self.size, view, deformed.ambient, appearance)
+        return Evaluated(sigma, rgb, deformed)
+
+    def canonical_density_colour(self, x_canonical: Tensor) -> tuple[Tensor, Tensor]:
+        """sigma [S] 1/m and rgb [S, 3] in the canonical pose, mean codes, seen from the front."""
+        rows = torch.ones(len(x_canonical), 1, device=self.device)
+        view = torch.tensor([0.0, 0.0, -1.0], device=self.device).expand_as(x_canonical)
+        result = self.evaluate(x_canonical, view, rows, self.rest_condition())
+        return result.sigma, result.rgb
+
+    def part_weights(self, x_canonical: Tensor) -> Tensor:
+        """The assigner's part weights [S, P] at canonical points [S, 3] m."""
+        return torch.softmax(self.deformation.assigner(self.unit(x_canonical) * 2 - 1).float(), 1)

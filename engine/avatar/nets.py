@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The small building blocks of the nets."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+def encode_frequencies(x: Tensor, octaves: int, window: float = math.inf) -> Tensor:
+    """Position encoding with coarse-to-fine annealing (NeRF eq. 4; Nerfies eq. 8).
+
+    Args:
+        x: [S, 3] in about −1…1.
+        octaves: frequencies π 2^0 … π 2^(octaves−1).
+        window: how many octaves are let through so far; the next one fades in.
+
+    Returns:
+        [S, 3 + 6 octaves].
+    """
+    frequency = math.pi * 2.0 ** torch.arange(octaves, device=x.device)  # [O]
+    progress = (window - torch.arange(octaves, device=x.device)).clamp(0, 1)
+    gain = (1 - torch.cos(math.pi * progress)) / 2  # [O]
+    angle = (x[:, None] * frequency[:, None]).flatten(1)  # [S, 3 O]
+    gain = gain.repeat_interleave(3)
+    return torch.cat([x, gain * torch.sin(angle), gain * torch.cos(angle)], 1)
+
+
+def encoded_size(octaves: int) -> int:
+    """The width of `encode_frequencies`' result."""
+    return 3 + 6 * octaves
+
+
+class Mlp(nn.Sequential):
+    """Linear layers with ReLU between them."""
+
+    def __init__(self, *sizes: int) -> None:
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+            layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+        super().__init__(*layers[:-1])
+
+
+class LocalMlps(nn.Module):
+    """P nets of three layers side by side, as batched matrix products.
+
+    The input is a part that differs from sample to sample and a condition that is constant within
+    a frame; the condition's share of the first layer is computed once per frame and reaches the
+    samples through their one-hot frame rows, in the same product.
+
+    Args:
+        parts: P.
+        inputs: width of the samples' own input.
+        condition: width of the per-frame condition.
+        width: hidden units.
+        outputs: C.
+    """
+
+    def __init__(self, parts: int, inputs: int, condition: int, width: int, outputs: int) -> None:
+        super().__init__()
+
+        def weight(rows: int, columns: int, fan_in: int) -> nn.Parameter:
+            return nn.Parameter((torch.rand(parts, rows, columns) * 2 - 1) * math.sqrt(6 / fan_in))
+
+        self.first = weight(inputs, width, inputs + condition)
+        self.first_condition = weight(condition, width, inputs + condition)
+        self.first_bias = nn.Parameter(torch.zeros(parts, 1, width))
+        self.second = weight(width, width, width)
+        self.second_bias = nn.Parameter(torch.zeros(parts, 1, width))
+        self.last = nn.Parameter(torch.randn(parts, width, outputs) * 1e-2)
+
+    def forward(self, x: Tensor, frame_rows: Tensor, condition: Tensor) -> Tensor:
+        """Evaluate all nets at all samples.
+
+        Args:
+            x: [S, inputs].
+            frame_rows: [S, N] one-hot, which frame a sample belongs to.
+            condition: [N, P, condition].
+
+        Returns:
+            [P, S, C].
+        """
+        per_frame = torch.einsum("npc,pcw->pnw", condition, self.first_condition) + self.first_bias
+        first = torch.cat([self.first, per_frame], 1)  # [P, inputs + N, W]
+        hidden = torch.relu(torch.matmul(torch.cat([x, frame_rows], 1), first))  # [P, S, W]
+        hidden = torch.relu(torch.baddbmm(self.second_bias, hidden, self.second))
+        return torch.bmm(hidden, self.last)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where canonical space holds anything: a grid of densities, updated while training.
+
+The grid lives in the space where inverse skinning lands, before the learned offsets. Cells outside
+the shell, or deeper under the skin than anything visible, are never occupied.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..head.model import PARTS
+from ..head.skinning import HeadTensors, canonical_vertices
+from ..kernels.nearest import PosedMeshes
+
+DECAY = 0.8  # of a cell's remembered density, per update
+THRESHOLD = 0.01  # opacity of one step that counts as something
+START = 1e3  # 1/m; nothing is known yet, everything may be there
+INNER_DEPTH = 0.015  # m under the skin that may be seen …
+MOUTH_DEPTH = 0.05  # … and behind the lips
+
+
+class OccupancyGrid(nn.Module):
+    """A cube of G³ cells over canonical space.
+
+    Args:
+        cells: G.
+        step: m, the sampling step that turns density into opacity.
+    """
+
+    def __init__(self, cells: int, step: float) -> None:
+        super().__init__()
+        self.cells, self.step = cells, step
+        self.register_buffer("density", torch.zeros(cells, cells, cells))  # 1/m, remembered
+        self.register_buffer("occupied", torch.zeros(cells, cells, cells, dtype=torch.uint8))
+        self._reachable: Tensor | None = None
+
+    def start(self, skin: HeadTensors, low: Tensor, size: float, shell: float) -> None:
+        """Allow the cells near the canonical head and take all of them as occupied."""
+        centres = self.centres(torch.arange(self.cells**3, device=low.device)) * size + low
+        reachable = reachable_points(skin, centres, shell)
+        self.density.view(-1)[reachable] = START
+        self.refresh()
+
+    def centres(self, flat: Tensor) -> Tensor:
+        """Centres [K, 3] in the unit cube of the cells with flat indices [K]."""
+        g = self.cells
+        cell = torch.stack([flat // (g * g), flat // g % g, flat % g], 1)
+        return (cell + 0.5) / g
+
+    def flat(self, u: Tensor) -> Tensor:
+        """Flat cell indices [S] of points [S, 3] in the unit cube (clamped to it)."""
+        g = self.cells
+        cell = (u.detach() * g).long().clamp(0, g - 1)
+        return (cell[:, 0] * g + cell[:, 1]) * g + cell[:, 2]
+
+    def reachable(self) -> Tensor:
+        """Flat indices of the cells that can ever be occupied."""
+        if self._reachable is None:
+            self._reachable = self.density.flatten().nonzero()[:, 0]
+        return self._reachable
+
+    def remember(self, flat: Tensor, sigma: Tensor) -> None:
+        """Take new densities [K] 1/m at cells [K]: a maximum that decays, never quite to zero."""
+        memory = self.density.view(-1)
+        memory[flat] = torch.maximum(memory[flat] * DECAY, sigma).clamp_min(1e-6)
+
+    def refresh(self) -> None:
+        """Derive `occupied` from the densities, one cell wider than they are (offsets, jitter)."""
+        opaque = 1 - torch.exp(-self.density * self.step) > THRESHOLD
+        wide = _grown(opaque.float(), 1) > 0
+        self.occupied.copy_((wide & (self.density > 0)).byte())
+
+    def grown(self, cells: int) -> Tensor:
+        """`occupied` [G, G, G] uint8, grown by a number of cells on every side."""
+        return _grown(self.occupied.float(), cells).byte()
+
+
+def _grown(grid: Tensor, cells: int) -> Tensor:
+    return nn.functional.max_pool3d(grid[None, None], 2 * cells + 1, stride=1, padding=cells)[0, 0]
+
+
+def reachable_points(skin: HeadTensors, points: Tensor, shell: float) -> Tensor:
+    """[K] bool: within the shell outside the canonical head, or not too deep under its skin.
+
+    Args:
+        skin: the outer skin.
+        points: [K, 3] m, canonical space.
+        shell: m.
+    """
+    vertices = canonical_vertices(skin)
+    meshes = PosedMeshes(skin.faces, points.device)
+    meshes.pose(vertices[None])
+    face, bary, distance = meshes.nearest(points, torch.zeros(len(points), dtype=torch.int32, device=points.device), shell)
+    near = face >= 0
+    corners = skin.faces[face.clamp_min(0).long()].long()  # [K, 3]
+    triangle = vertices[corners]  # [K, 3, 3]
+    surface = (bary[..., None] * triangle).sum(1)
+    normal = torch.linalg.cross(triangle[:, 1] - triangle[:, 0], triangle[:, 2] - triangle[:, 0])
+    inside = ((points - surface) * normal).sum(-1) < 0
+    mouth = skin.part_weights[corners].mean(1).argmax(1) == PARTS.index("mouth")
+    depth = torch.where(mouth, MOUTH_DEPTH, INNER_DEPTH)
+    return near & (~inside | (distance < depth))
+
+
+def coarse_growth(frame_cell: float, size: float, cells: int) -> int:
+    """Canonical cells by which to grow so that the corner of a frame's cell finds what its centre misses."""
+    return int(np.ceil(frame_cell * np.sqrt(3) / 2 / (size / cells)))

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Checkpoints without pickle: weights, optimiser state, random state and curves in one tensor file."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..errors import InputError
+from ..files import read_tensors, write_tensors
+
+SCHEMA_VERSION = 1
+
+
+@dataclass
+class Progress:
+    """How far a training run is."""
+
+    step: int = 0
+    seconds: float = 0.0
+    samples: int = 0
+    rays: int = 0  # rays of the next step
+    curves: dict[str, list[float]] = field(
+        default_factory=lambda: {"step": [], "loss": [], "psnr": [], "seconds": []}
+    )
+
+
+def run_key(settings: Mapping, capture_fingerprint: str) -> str:
+    """What a checkpoint must share with a run to be continued by it; the number of steps may differ."""
+    relevant = {name: value for name, value in settings.items() if name not in ("steps", "checkpoint_s")}
+    return hashlib.sha256(json.dumps([relevant, capture_fingerprint], sort_keys=True).encode()).hexdigest()
+
+
+def save_checkpoint(
+    path: Path, key: str, model: nn.Module, optimiser: torch.optim.Adam, random: np.random.Generator, progress: Progress
+) -> None:
+    """Write everything that going on needs, atomically.
+
+    Raises:
+        SpaceError: the file could not be written.
+    """
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    names = {id(value): name for name, value in model.named_parameters()}
+    for group in optimiser.param_groups:
+        for parameter in group["params"]:
+            for entry, value in optimiser.state.get(parameter, {}).items():
+                tensors[f"optimiser.{names[id(parameter)]}.{entry}"] = torch.as_tensor(value)
+    tensors["torch_random"] = torch.get_rng_state()
+    header = {
+        "kind": "checkpoint",
+        "schema_version": SCHEMA_VERSION,
+        "key": key,
+        "numpy_random": random.bit_generator.state,
+        "progress": vars(progress),
+    }
+    write_tensors(path, header, {name: value.detach().cpu().numpy() for name, value in tensors.items()})
+
+
+def load_checkpoint(
+    path: Path, key: str, model: nn.Module, optimiser: torch.optim.Adam, random: np.random.Generator
+) -> Progress | None:
+    """Go back to a checkpoint; None where there is none, or it belongs to another run."""
+    if not path.is_file():
+        return None
+    try:
+        header, arrays = read_tensors(path, "checkpoint", SCHEMA_VERSION)
+    except InputError:
+        return None  # cut short by a crash of the machine: begin anew
+    if header["key"] != key:
+        return None
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    state = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
+    model.load_state_dict(state)
+    for name, parameter in model.named_parameters():
+        prefix = f"optimiser.{name}."
+        entries = {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
+        if entries:
+            optimiser.state[parameter] = {
+                n: v if n == "step" else v.to(parameter.device) for n, v in entries.items()
+            }
+    torch.set_rng_state(tensors["torch_random"])
+    random.bit_generator.state = header["numpy_random"]
+    return Progress(**header["progress"])

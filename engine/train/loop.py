@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The training loop: PartNerFace's two stages, read from top to bottom.
+
+Stage one holds every sample to one part by the head model's labels, while the assigner learns those
+labels; stage two blends softly and trains everything jointly (PartNerFace, two-stage training).
+"""
+
+import math
+import time
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..avatar.model import Avatar, Evaluated
+from ..jobs import Job
+from ..kernels.compositing import composite
+from ..render.posing import FrameCells, Pose, Poser
+from ..render.sampling import Samples, frame_rows, sample
+from .checkpoints import Progress
+from .frames import TrainingFrames, pixel_boxes, random_rays
+from .losses import losses
+from .per_frame import PerFrame
+from .settings import TrainSettings
+
+SMOOTH = 0.98  # of the curves' running means
+
+
+def optimiser_for(settings: TrainSettings, avatar: Avatar, per_frame: PerFrame) -> torch.optim.Adam:
+    """Adam with a rate for the table, one for nets and codes, one for corrections."""
+    table = avatar.field.table
+    nets = [value for value in avatar.parameters() if value is not table]
+    groups = [
+        {"params": [table], "lr": settings.rate_table},
+        {"params": [*nets, per_frame.code, per_frame.appearance], "lr": settings.rate_nets},
+        {"params": list(per_frame.corrections.values()), "lr": settings.rate_corrections},
+    ]
+    groups = [group | {"first_lr": group["lr"]} for group in groups if group["params"]]
+    return torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
+
+
+def train(
+    settings: TrainSettings,
+    frames: TrainingFrames,
+    avatar: Avatar,
+    per_frame: PerFrame,
+    optimiser: torch.optim.Adam,
+    random: np.random.Generator,
+    progress: Progress,
+    job: Job,
+    save: "callable",
+) -> None:
+    """Train from `progress.step` to the last step; on any stop, save first.
+
+    Args:
+        settings: the run's settings.
+        frames: N training frames.
+        avatar: the avatar; changed in place.
+        per_frame: codes and corrections; changed in place.
+        optimiser: from `optimiser_for`.
+        random: chooses frames and pixels.
+        progress: where the run stands; changed in place.
+        job: told of every step; its cancellation ends the run.
+        save: writes a checkpoint.
+
+    Raises:
+        Cancelled: the job was asked to stop; the checkpoint is written.
+    """
+    poser = Poser(avatar)
+    cells: dict[int, FrameCells] = {}
+    loss_mean = psnr_mean = math.nan
+    saved = time.time()
+    for step in range(progress.step, settings.steps):
+        began = time.time()
+        share = step / settings.steps
+        stage_two = share >= settings.warm_up
+        avatar.window = avatar.config.position_octaves * min(share / settings.anneal, 1.0) + 1e-3
+        for group in optimiser.param_groups:
+            group["lr"] = group["first_lr"] * settings.last_rate**share
+        if step % settings.occupancy_every == 0:
+            update_occupancy(avatar, per_frame, frames, random, first=step == 0)
+            grown = poser.grown_occupancy()
+
+        chosen = random.choice(len(frames), min(settings.frames_per_step, len(frames)), replace=False)
+        rows = torch.from_numpy(chosen).to(avatar.device)
+        psi, theta, translation = per_frame.corrected(
+            rows, frames.psi[rows], frames.theta[rows], frames.translation[rows]
+        )
+        pose = poser.pose(psi, theta, translation)
+        low, occupied = poser.occupied(surveyed(cells, chosen, poser, pose), grown)
+        boxes = pixel_boxes(pose.vertices.cpu().numpy(), frames.camera)
+        rays, target = random_rays(frames, chosen, boxes, progress.rays, random)
+        samples = sample(poser, pose, rays, low, occupied)
+
+        condition = per_frame.condition(rows, psi, theta)
+        labels = None if stage_two else samples.surface_part.argmax(1)
+        with torch.autocast(avatar.device.type, torch.bfloat16):
+            result = evaluate_samples(avatar, samples, len(chosen), condition, labels)
+        colour, alpha, weights = composite(
+            result.sigma * settings.model.step, result.rgb, samples.ray_start, samples.ray_count
+        )
+        background = torch.rand(len(target), 3, device=target.device)
+        loss = losses(
+            settings, colour, alpha, weights, target, background, samples, result.deformed,
+            *per_frame.size(rows), stage_two=stage_two,
+        )  # fmt: skip
+        optimiser.zero_grad(set_to_none=True)
+        loss.total.backward()
+        optimiser.step()
+
+        progress.samples += len(samples)
+        progress.rays = next_rays(progress.rays, len(samples), settings.samples)
+        progress.step = step + 1
+        progress.seconds += time.time() - began
+        loss_mean = running(loss_mean, float(loss.total.detach()))
+        psnr_mean = running(psnr_mean, -10 * math.log10(max(loss.mse, 1e-10)))
+        if progress.step % 10 == 0 or progress.step == settings.steps:
+            for name, value in zip(progress.curves, (progress.step, loss_mean, psnr_mean, progress.seconds), strict=True):
+                progress.curves[name].append(round(value, 6))
+        if time.time() - saved > settings.checkpoint_s:
+            save()
+            saved = time.time()
+        rate = progress.samples / progress.seconds
+        job.update(
+            "stage 2, soft parts" if stage_two else "stage 1, hard parts", progress.step, settings.steps,
+            loss=loss_mean, psnr=psnr_mean, samples_per_s=rate,
+        )  # fmt: skip
+
+
+def evaluate_samples(avatar: Avatar, samples: Samples, frames: int, condition: object, labels: Tensor | None) -> Evaluated:
+    """The avatar at the samples of a batch of `frames` frames."""
+    return avatar.evaluate(samples.x_canonical, samples.view, frame_rows(samples.frame, frames), condition, labels)
+
+
+def surveyed(cells: dict[int, FrameCells], chosen: np.ndarray, poser: Poser, pose: Pose) -> list[FrameCells]:
+    """The coarse cells of the chosen frames, surveyed once for each frame of the capture."""
+    for n, row in enumerate(chosen.tolist()):
+        if row not in cells:
+            cells[row] = poser.frame_cells(pose, n)
+    return [cells[row] for row in chosen.tolist()]
+
+
+@torch.no_grad()
+def update_occupancy(
+    avatar: Avatar, per_frame: PerFrame, frames: TrainingFrames, random: np.random.Generator, *, first: bool
+) -> None:
+    """Look at the density of random reachable cells under a random frame's condition."""
+    grid = avatar.occupancy
+    if first:
+        grid.start(avatar.skin, avatar.low, avatar.size, avatar.config.shell)
+    reachable = grid.reachable()
+    count = len(reachable) if first else max(len(reachable) // 4, 1)
+    flat = reachable[torch.from_numpy(random.permutation(len(reachable))[:count]).to(avatar.device)]
+    jitter = torch.rand(count, 3, device=avatar.device) - 0.5
+    u = grid.centres(flat) + jitter / grid.cells
+    row = torch.from_numpy(random.integers(len(frames), size=1)).to(avatar.device)
+    condition = per_frame.condition(row, frames.psi[row], frames.theta[row])
+    ones = torch.ones(count, 1, device=avatar.device)
+    deformed = avatar.deformation(u * 2 - 1, ones, condition, avatar.window, None)
+    sigma = avatar.field.sigma(u + deformed.offset / avatar.size)
+    if not first:
+        grid.remember(flat, sigma)
+        grid.refresh()
+
+
+def next_rays(rays: int, samples: int, wanted: int) -> int:
+    """Rays for the next step, so that the number of samples stays about constant."""
+    ratio = wanted / max(samples, 1)
+    return int(np.clip(rays * min(max(ratio, 0.5), 2.0) ** 0.5, 64, 65536))
+
+
+def running(mean: float, value: float) -> float:
+    """An exponential running mean that starts at its first value."""
+    return value if math.isnan(mean) else SMOOTH * mean + (1 - SMOOTH) * value
+
+

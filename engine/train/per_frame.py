@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What training learns for each frame: latent codes, and corrections of the tracked parameters."""
+
+import torch
+from torch import Tensor, nn
+
+from ..avatar.config import ModelConfig
+from ..avatar.deformation import Condition
+from ..head.model import JOINTS, PARTS
+
+
+class PerFrame(nn.Module):
+    """Codes and corrections of N training frames.
+
+    Corrections are added to the tracked rotations [N, J, 3] rad, translation [N, 3] m and
+    expressions [N, E]; they start at zero and are held small.
+    """
+
+    def __init__(self, config: ModelConfig, frames: int, expressions: int, *, corrections: bool) -> None:
+        super().__init__()
+        self.code = nn.Parameter(0.01 * torch.randn(frames, config.code_size))
+        self.appearance = nn.Parameter(0.01 * torch.randn(frames, config.appearance_size))
+        self.corrections = nn.ParameterDict(
+            {
+                "psi": nn.Parameter(torch.zeros(frames, expressions)),
+                "theta": nn.Parameter(torch.zeros(frames, len(JOINTS), 3)),
+                "translation": nn.Parameter(torch.zeros(frames, 3)),
+            }
+            if corrections
+            else {}
+        )
+
+    def corrected(self, chosen: Tensor, psi: Tensor, theta: Tensor, translation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The parameters of the chosen rows [n] with their corrections."""
+        if self.corrections:
+            psi = psi + self.corrections["psi"][chosen]
+            theta = theta + self.corrections["theta"][chosen]
+            translation = translation + self.corrections["translation"][chosen]
+        return psi, theta, translation
+
+    def condition(self, chosen: Tensor, psi: Tensor, theta: Tensor) -> Condition:
+        """The nets' condition of the chosen rows [n]."""
+        per_part = psi[:, None].expand(-1, len(PARTS), -1)
+        return Condition(per_part, theta, self.code[chosen], self.appearance[chosen])
+
+    def size(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean square of the chosen codes, and sum of squares of the chosen corrections per frame."""
+        codes = (self.code[chosen] ** 2).mean() + (self.appearance[chosen] ** 2).mean()
+        squares = [(value[chosen] ** 2).flatten(1).sum(1).mean() for value in self.corrections.values()]
+        return codes, torch.stack(squares).sum() if squares else codes.new_zeros(())

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How an avatar is trained: schedule, rates and weights of the losses; presets."""
+
+from dataclasses import asdict, dataclass, field, replace
+
+from ..avatar.config import ModelConfig
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """One training run; stored in the avatar's training record."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """The avatar's shape."""
+    steps: int = 1200
+    """Optimiser steps."""
+    samples: int = 16384
+    """Samples per step that reach the nets; the number of rays adapts."""
+    frames_per_step: int = 8
+    """Frames per step: each needs its own bounding-volume hierarchy."""
+    first_rays: int = 512
+    """Rays of the first step."""
+    warm_up: float = 0.25
+    """Share of the steps with the hard heuristic partition (stage one)."""
+    anneal: float = 0.4
+    """Share of the steps after which all octaves of the position encoding are let through."""
+    rate_table: float = 1e-2
+    """Learning rate of the hash table."""
+    rate_nets: float = 2e-3
+    """Learning rate of all nets and codes."""
+    rate_corrections: float = 2e-4
+    """Learning rate of the per-frame corrections."""
+    last_rate: float = 0.05
+    """Learning rates fall exponentially to this share."""
+    corrections: bool = True
+    """Learn small per-frame corrections of head pose and expression."""
+    loss_alpha: float = 0.1
+    """Weight of the alpha loss."""
+    loss_offset: float = 1e-3
+    """Weight of the mean squared offset (in units of `offset_scale`)."""
+    loss_code: float = 1e-3
+    """Weight of the mean squared codes."""
+    loss_partition: float = 0.1
+    """Weight of the assigner's cross-entropy to the heuristic partition in stage one …"""
+    loss_partition_late: float = 0.01
+    """… and in stage two, where it keeps the parts compact and their names true."""
+    loss_correction: float = 1.0
+    """Weight of the squared corrections (rad, m, coefficients)."""
+    occupancy_every: int = 16
+    """Steps between updates of the occupancy grid."""
+    checkpoint_s: float = 60.0
+    """Seconds between checkpoints."""
+
+    def to_json(self) -> dict:
+        """A JSON object."""
+        return asdict(self)
+
+
+def preset(name: str, method: str, steps: int = 0) -> TrainSettings:
+    """The settings called `draft` or `standard`, for a method; `steps` > 0 replaces the preset's."""
+    settings = TrainSettings(model=ModelConfig(method=method))
+    if name == "draft":
+        small = replace(settings.model, table_bits=13, finest=128, step=0.004, occupancy_cells=64, field_width=32)
+        settings = replace(settings, model=small, steps=300, samples=8192, first_rays=384)
+    return replace(settings, steps=steps) if steps else settings
