@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PartNerFace for Blender: a neural head avatar from one ordinary video, keyed like any rig.
+
+This file is the roof: it registers every module's CLASSES in order and takes them back in the
+opposite one. The engine in `engine/` runs in a process of its own and is never imported here.
+"""
+
+# The repository root is the extension root, so that tools which know nothing of Blender (pytest)
+# import this file as well. Hence nothing of Blender is imported before it is asked for.
+
+
+def modules() -> tuple:
+    """The modules that have CLASSES, in the order in which Blender must learn of them."""
+    from .operators import avatar, compositor, engine, jobs, render
+    from .panels import properties_editor, sidebar
+    from .partnerface_blender import preferences, properties, render_engine
+
+    parts = (preferences, properties, render_engine)
+    return (*parts, engine, jobs, avatar, render, compositor, sidebar, properties_editor)
+
+
+def register() -> None:
+    """Add the add-on to Blender."""
+    import bpy
+
+    from .partnerface_blender import engine_link, properties, render_engine
+
+    for module in modules():
+        for cls in module.CLASSES:
+            bpy.utils.register_class(cls)
+    properties.attach()
+    render_engine.attach()
+    engine_link.attach()
+
+
+def unregister() -> None:
+    """Take everything back: classes, properties, timers, and the engine's process."""
+    import bpy
+
+    from .partnerface_blender import engine_link, job_watch, properties, render_engine, viewport
+
+    job_watch.detach()
+    viewport.detach()
+    engine_link.detach()
+    render_engine.detach()
+    properties.detach()
+    for module in reversed(modules()):
+        for cls in reversed(module.CLASSES):
+            bpy.utils.unregister_class(cls)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Operators that wait for the engine without stopping the interface.
+
+A button starts the work in a thread and the operator stays modal until it has come; a script (and
+Blender in the background) simply waits. Either way failures are one sentence.
+"""
+
+import threading
+from collections.abc import Callable
+
+import bpy
+
+from ..engine.errors import PartNerFaceError
+from ..partnerface_blender.failures import own_mistake
+
+POLL_S = 0.1
+
+
+class WaitingOperator:
+    """Mix-in: `prepare` reads the context and gives the work, `finish` takes its result."""
+
+    waiting_text = "PartNerFace: waiting for the engine"
+
+    def prepare(self, context: bpy.types.Context) -> Callable[[], object]:
+        """The work: a function that touches no bpy. May raise `PartNerFaceError`."""
+        raise NotImplementedError
+
+    def finish(self, context: bpy.types.Context, result: object) -> None:
+        """Put the result into Blender, on the main thread. May raise `PartNerFaceError`."""
+        raise NotImplementedError
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Wait for the work."""
+        try:
+            self.finish(context, self.prepare(context)())
+        except PartNerFaceError as error:
+            return refuse(self, error)
+        return {"FINISHED"}
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Start the work and go modal."""
+        if bpy.app.background or context.window is None:
+            return self.execute(context)
+        try:
+            work = self.prepare(context)
+        except PartNerFaceError as error:
+            return refuse(self, error)
+        self._result, self._error = None, None
+        self._thread = threading.Thread(target=self._work, args=(work,), daemon=True)
+        self._thread.start()
+        manager = context.window_manager
+        self._timer = manager.event_timer_add(POLL_S, window=context.window)
+        manager.modal_handler_add(self)
+        context.workspace.status_text_set(self.waiting_text)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Look whether the work is done; Esc stops waiting for it."""
+        if event.type == "ESC":
+            self._leave(context)
+            return {"CANCELLED"}
+        if event.type != "TIMER" or self._thread.is_alive():
+            return {"PASS_THROUGH"}
+        self._leave(context)
+        try:
+            if self._error is not None:
+                raise self._error
+            self.finish(context, self._result)
+        except PartNerFaceError as error:
+            return refuse(self, error)
+        return {"FINISHED"}
+
+    def _work(self, work: Callable[[], object]) -> None:
+        try:
+            self._result = work()
+        except PartNerFaceError as error:
+            self._error = error
+        except Exception as error:
+            self._error = own_mistake(error)
+
+    def _leave(self, context: bpy.types.Context) -> None:
+        context.window_manager.event_timer_remove(self._timer)
+        context.workspace.status_text_set(None)
+
+
+def refuse(operator: bpy.types.Operator, error: PartNerFaceError) -> set[str]:
+    """Report the sentence; what an operator returns that could not do its work."""
+    operator.report({"ERROR"}, str(error))
+    return {"CANCELLED"}

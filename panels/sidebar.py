@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sidebar of the 3D view: from a clip to an avatar, and the avatar itself."""
+
+import bpy
+
+from ..partnerface_blender import engine_link, job_watch
+from ..partnerface_blender.properties import avatar_of
+
+
+class Sidebar:
+    """Mix-in: where the panels are."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "PartNerFace"
+
+
+class PARTNERFACE_PT_engine(Sidebar, bpy.types.Panel):
+    """The engine: does it run, is it well."""
+
+    bl_label = "Engine"
+    bl_idname = "PARTNERFACE_PT_engine"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """State and buttons."""
+        running = engine_link.running_engine()
+        about = running.about if running else {}
+        text = f"Running on {about.get('device', '…')}" if running else "Starts when it is needed"
+        self.layout.label(text=text, icon="CHECKMARK" if running else "TIME")
+        row = self.layout.row(align=True)
+        row.operator("partnerface.check_engine")
+        row.operator("partnerface.stop_engine", text="", icon="X")
+
+
+class PARTNERFACE_PT_capture(Sidebar, bpy.types.Panel):
+    """Step one: track the clip."""
+
+    bl_label = "Capture"
+    bl_idname = "PARTNERFACE_PT_capture"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What the capture needs."""
+        settings, column = context.scene.partnerface, self.layout.column()
+        column.use_property_split = True
+        for name in ("clip", "frames", "head_model", "size", "capture"):
+            column.prop(settings, name)
+        column.operator("partnerface.capture", icon="TRACKER")
+
+
+class PARTNERFACE_PT_train(Sidebar, bpy.types.Panel):
+    """Step two: train the avatar."""
+
+    bl_label = "Train"
+    bl_idname = "PARTNERFACE_PT_train"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What the training needs."""
+        settings, column = context.scene.partnerface, self.layout.column()
+        column.use_property_split = True
+        for name in ("capture", "avatar_folder", "method", "preset", "steps", "device"):
+            column.prop(settings, name)
+        column.operator("partnerface.train", icon="MOD_SMOOTH")
+
+
+class PARTNERFACE_PT_job(Sidebar, bpy.types.Panel):
+    """The job that was started last: how far it is."""
+
+    bl_label = "Job"
+    bl_idname = "PARTNERFACE_PT_job"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only when one was started."""
+        return bool(context.scene.partnerface.job)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """State, progress, cancel."""
+        column = self.layout.column()
+        status = job_watch.last_seen(context.scene.partnerface.job)
+        for line in job_watch.in_lines(status):
+            column.label(text=line)
+        column.progress(factor=status.fraction, text=f"{status.fraction:.0%}")
+        row = column.row(align=True)
+        row.operator("partnerface.cancel_job", icon="X")
+        row.operator("partnerface.refresh_job", text="", icon="FILE_REFRESH")
+
+
+class PARTNERFACE_PT_avatar(Sidebar, bpy.types.Panel):
+    """Step three: the avatar in the scene."""
+
+    bl_label = "Avatar"
+    bl_idname = "PARTNERFACE_PT_avatar"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Load, render, composite, export."""
+        column = self.layout.column()
+        column.operator("partnerface.load_avatar", icon="IMPORT")
+        rig = avatar_of(context)
+        if rig is None:
+            column.label(text="Load an avatar, or select one")
+            return
+        box = column.box().column()
+        box.use_property_split = True
+        box.label(text=rig.name, icon="OUTLINER_OB_ARMATURE")
+        box.prop(rig.partnerface, "path")
+        box.prop(rig.partnerface, "quality")
+        row = column.row(align=True)
+        row.operator("partnerface.render", icon="RENDER_STILL")
+        row.operator("partnerface.render", text="", icon="RENDER_ANIMATION").animation = True
+        ready = context.scene.partnerface.avatar_scene is not None
+        row = column.row(align=True)
+        text = "Update Compositor" if ready else "Set Up Compositor"
+        row.operator("partnerface.set_up_compositor", text=text, icon="NODE_COMPOSITING")
+        if ready:
+            row.operator("partnerface.remove_compositor", text="", icon="X")
+        column.prop(context.scene.partnerface, "export_resolution")
+        column.operator("partnerface.export", icon="EXPORT")
+
+
+CLASSES = (
+    PARTNERFACE_PT_engine,
+    PARTNERFACE_PT_capture,
+    PARTNERFACE_PT_train,
+    PARTNERFACE_PT_job,
+    PARTNERFACE_PT_avatar,
+)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tracked motion as ordinary actions: one for the shape keys, one for the bones."""
+
+from collections.abc import Sequence
+
+import bpy
+import numpy as np
+
+from . import axes
+from .blender_versions import new_fcurve
+from .rig import BONE_NAMES, rest_bases
+from .rotations import euler_of_matrix, matrix_of_axis_angle
+
+_LINEAR = 1  # the number of 'LINEAR' in Keyframe.interpolation
+
+
+def key_motion(
+    rig: bpy.types.Object,
+    head: bpy.types.Object,
+    names: Sequence[str],
+    psi: np.ndarray,
+    theta: np.ndarray,
+    translation: np.ndarray,
+    first_frame: int,
+) -> None:
+    """Put one keyframe on every frame for every parameter.
+
+    Args:
+        rig: the armature object.
+        head: the mesh object with the shape keys.
+        names: E expression names.
+        psi: [N, E].
+        theta: [N, J, 3] rad, head space.
+        translation: [N, 3] m, head space.
+        first_frame: where row 0 goes.
+    """
+    frames = np.arange(first_frame, first_frame + len(psi))
+    keys = head.data.shape_keys
+    action = _assign_action(keys, f"{rig.name} expressions")
+    for e, name in enumerate(names):
+        path = f'key_blocks["{bpy.utils.escape_identifier(name)}"].value'
+        _write_curve(new_fcurve(keys, action, path, 0, "Expressions"), frames, psi[:, e])
+
+    action = _assign_action(rig, f"{rig.name} motion")
+    bases = rest_bases(rig)
+    turns = matrix_of_axis_angle(theta)  # [N, J, 3, 3]
+    for j, name in enumerate(BONE_NAMES):
+        angles = euler_of_matrix(axes.turn_into(turns[:, j], bases[j]))  # [N, 3]
+        path = f'pose.bones["{name}"].rotation_euler'
+        for axis in range(3):
+            _write_curve(new_fcurve(rig, action, path, axis, name), frames, angles[:, axis])
+    shifts = axes.to_rig(np.asarray(translation, np.float64)) @ bases[0]  # in the root's rest basis
+    for axis in range(3):
+        curve = new_fcurve(rig, action, 'pose.bones["root"].location', axis, "root")
+        _write_curve(curve, frames, shifts[:, axis])
+
+
+def _assign_action(owner: bpy.types.ID, name: str) -> bpy.types.Action:
+    """A new action, assigned to the owner."""
+    action = bpy.data.actions.new(name)
+    owner.animation_data_create().action = action
+    return action
+
+
+def _write_curve(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> None:
+    """One linear keyframe for each frame [N] and value [N], written in one go."""
+    points = curve.keyframe_points
+    points.add(len(frames) - len(points))
+    points.foreach_set("co", np.stack([frames, values], -1).astype(np.float32).ravel())
+    points.foreach_set("interpolation", np.full(len(frames), _LINEAR, np.int32))
+    curve.update()

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What differs between Blender 4.2 and 5.x: actions and the compositor.
+
+No other module asks for a version.
+"""
+
+import bpy
+
+# ------------------------------------------------------------------------------ actions
+
+
+def new_fcurve(
+    owner: bpy.types.ID, action: bpy.types.Action, path: str, index: int, group: str
+) -> bpy.types.FCurve:
+    """The F-curve of the owner's property in its assigned action; made if need be."""
+    if hasattr(action, "fcurve_ensure_for_datablock"):  # 4.5 and later: layers and slots
+        return action.fcurve_ensure_for_datablock(owner, path, index=index, group_name=group)
+    return action.fcurves.find(path, index=index) or action.fcurves.new(
+        path, index=index, action_group=group
+    )
+
+
+# ------------------------------------------------------------------------------ compositor
+
+_SHARED_NODES = hasattr(bpy.types, "ShaderNodeMath") and bpy.app.version >= (5, 0, 0)
+
+
+def find_compositor_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:
+    """The scene's compositor tree if it is there and used."""
+    if hasattr(scene, "compositing_node_group"):
+        return scene.compositing_node_group
+    return scene.node_tree if scene.use_nodes else None
+
+
+def make_compositor_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree:
+    """The scene's compositor tree; a new one shows the scene's own picture."""
+    tree = find_compositor_tree(scene)
+    if tree is not None:
+        return tree
+    if hasattr(scene, "compositing_node_group"):
+        tree = bpy.data.node_groups.new(f"{scene.name} Compositor", "CompositorNodeTree")
+        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+        scene.compositing_node_group = tree
+    else:
+        existed = scene.node_tree is not None
+        scene.use_nodes = True  # Blender makes Render Layers → Composite the first time
+        tree = scene.node_tree
+        if existed:  # switched off by the artist, who gets it back as it was
+            return tree
+        tree.nodes.clear()
+    layers = tree.nodes.new("CompositorNodeRLayers")
+    layers.scene = scene
+    output = new_output(tree)
+    output.location.x = 500
+    tree.links.new(layers.outputs["Image"], output.inputs[0])
+    return tree
+
+
+def new_output(tree: bpy.types.NodeTree) -> bpy.types.Node:
+    """A node whose first input is the rendered picture."""
+    if _SHARED_NODES:
+        return tree.nodes.new("NodeGroupOutput")
+    return tree.nodes.new("CompositorNodeComposite")
+
+
+def find_output(tree: bpy.types.NodeTree) -> bpy.types.Node | None:
+    """The node whose first input is the rendered picture, if there is one."""
+    kinds = ("NodeGroupOutput", "CompositorNodeComposite")
+    return next((node for node in tree.nodes if node.bl_idname in kinds), None)
+
+
+def new_less_than(tree: bpy.types.NodeTree) -> bpy.types.Node:
+    """A node whose output 0 is 1 where input 0 < input 1, else 0."""
+    node = tree.nodes.new("ShaderNodeMath" if _SHARED_NODES else "CompositorNodeMath")
+    node.operation = "LESS_THAN"
+    return node
+
+
+def new_minimum(tree: bpy.types.NodeTree) -> bpy.types.Node:
+    """A node whose output 0 is the smaller one of inputs 0 and 1."""
+    node = new_less_than(tree)
+    node.operation = "MINIMUM"
+    return node
+
+
+def new_mix(tree: bpy.types.NodeTree) -> tuple[bpy.types.Node, list, bpy.types.NodeSocket]:
+    """A colour mix: the node, its inputs (factor, at 0, at 1), and its output."""
+    if not _SHARED_NODES:
+        node = tree.nodes.new("CompositorNodeMixRGB")
+        return node, list(node.inputs), node.outputs[0]
+    node = tree.nodes.new("ShaderNodeMix")
+    node.data_type = "RGBA"
+    inputs = {socket.identifier: socket for socket in node.inputs}
+    output = next(socket for socket in node.outputs if socket.identifier == "Result_Color")
+    return node, [inputs["Factor_Float"], inputs["A_Color"], inputs["B_Color"]], output
+
+
+def new_alpha_over(tree: bpy.types.NodeTree) -> tuple[bpy.types.Node, list]:
+    """Premultiplied over: the node and its inputs (background, foreground)."""
+    node = tree.nodes.new("CompositorNodeAlphaOver")
+    if "Background" in node.inputs:
+        return node, [node.inputs["Background"], node.inputs["Foreground"]]
+    return node, [node.inputs[1], node.inputs[2]]
+
+
+def drop_compositor_tree(scene: bpy.types.Scene) -> None:
+    """Undo `make_compositor_tree`: delete what it made, or switch off again what it switched on."""
+    if hasattr(scene, "compositing_node_group"):
+        tree, scene.compositing_node_group = scene.compositing_node_group, None
+        if tree is not None and tree.users == 0:
+            bpy.data.node_groups.remove(tree)
+    else:
+        scene.use_nodes = False

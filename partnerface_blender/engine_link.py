@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one engine of this Blender: started when it is needed, started anew when it has died.
+
+Functions here may wait for seconds. They are called from worker threads and from the render thread,
+and from the main thread only where nobody looks (scripts, background).
+"""
+
+import atexit
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..engine.errors import PartNerFaceError
+from .engine_process import EngineProcess, OpenAvatar, Pending, RenderRequest
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """How to start the engine, read from Blender on the main thread."""
+
+    python: Path
+    extension_folder: Path
+    cache: Path
+    log: Path
+    device: str
+    timeout_s: float
+
+
+class AvatarFileError(PartNerFaceError):
+    """The avatar file is not there."""
+
+    code = "bad_avatar"
+
+
+_lock = threading.RLock()
+_engine: EngineProcess | None = None
+_opened: dict[tuple[str, int, int], Mapping] = {}  # path, mtime, size → header of `open_avatar`
+
+
+def read_settings() -> EngineSettings:
+    """The settings from the preferences.
+
+    Raises:
+        SettingsError: the engine's Python is not set, or not there.
+    """
+    from . import preferences
+
+    chosen = preferences.preferences()
+    return EngineSettings(
+        python=preferences.find_engine_python(),
+        extension_folder=preferences.EXTENSION_FOLDER,
+        cache=preferences.cache_folder(),
+        log=preferences.user_folder("logs") / "engine.log",
+        device=chosen.device,
+        timeout_s=float(chosen.render_timeout),
+    )
+
+
+def ensure_engine(settings: EngineSettings) -> EngineProcess:
+    """The running engine.
+
+    Raises:
+        EngineFailed: it cannot be started.
+    """
+    global _engine
+    with _lock:
+        if _engine is not None and not _engine.alive:
+            stop_engine()
+        if _engine is None:
+            _opened.clear()
+            _engine = EngineProcess.start(
+                settings.python,
+                settings.extension_folder,
+                settings.cache,
+                settings.log,
+                device=settings.device,
+            )
+        return _engine
+
+
+def running_engine() -> EngineProcess | None:
+    """The engine if one runs."""
+    return _engine if _engine is not None and _engine.alive else None
+
+
+def stop_engine() -> None:
+    """End the engine if one runs; the next request starts another."""
+    global _engine
+    with _lock:
+        engine, _engine = _engine, None
+        _opened.clear()
+    if engine is not None:
+        engine.close()
+
+
+def open_avatar(settings: EngineSettings, path: Path) -> OpenAvatar:
+    """Load an avatar file in the engine: its head, motion and camera.
+
+    Raises:
+        AvatarFileError: there is no such file.
+        EngineFailed: the engine cannot read it, or cannot be started.
+    """
+    key = _stamp(path)
+    with _lock:
+        opened = ensure_engine(settings).open_avatar(path, settings.timeout_s)
+        _opened[key] = opened.header
+        return opened
+
+
+def describe_avatar(settings: EngineSettings, path: Path) -> Mapping:
+    """What the engine tells of an avatar file, opened if it is not open or has changed."""
+    key = _stamp(path)
+    with _lock:
+        ensure_engine(settings)  # a new engine has nothing open
+        return _opened[key] if key in _opened else open_avatar(settings, path).header
+
+
+def find_open(path: Path) -> Mapping | None:
+    """The header of an avatar file that the running engine has open; never waits."""
+    return _opened.get(_stamp(path)) if running_engine() is not None else None
+
+
+def render(
+    settings: EngineSettings,
+    request: RenderRequest,
+    should_stop: Callable[[], bool],
+    on_progress: Callable[[float | None], None],
+) -> dict[str, np.ndarray]:
+    """The planes of one frame of an avatar that is open, first row on top.
+
+    Raises:
+        Cancelled: by `should_stop`.
+        EngineFailed: the engine refused, died or hung.
+    """
+    return ensure_engine(settings).render(request, settings.timeout_s, should_stop, on_progress)
+
+
+def submit_render(settings: EngineSettings, request: RenderRequest) -> Pending:
+    """Ask for one frame and go on."""
+    return ensure_engine(settings).submit_render(request)
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise AvatarFileError(
+            f"There is no avatar file {path}.", "Choose the file again in the avatar's panel."
+        ) from error
+    return str(path), status.st_mtime_ns, status.st_size
+
+
+def attach() -> None:
+    """See to it that the engine ends with Blender, though it would notice by itself."""
+    atexit.register(stop_engine)
+
+
+def detach() -> None:
+    """End the engine for good, when the add-on goes."""
+    stop_engine()
+    atexit.unregister(stop_engine)

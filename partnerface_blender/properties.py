@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a scene and an avatar's rig remember, saved in the .blend."""
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
+
+QUALITIES = (
+    ("exact", "Exact", "Every sample goes through the avatar's networks"),
+    ("preview", "Preview", "Fewer samples, for a quick look"),
+)
+
+
+class PARTNERFACE_PG_avatar(bpy.types.PropertyGroup):
+    """On the rig object: which avatar it drives."""
+
+    path: StringProperty(
+        name="Avatar File",
+        description="The avatar's .safetensors file; // means beside the .blend",
+        subtype="FILE_PATH",
+    )
+    # A pointer also keeps the mesh in every depsgraph the rig is in, even when it is hidden.
+    head: PointerProperty(
+        name="Head Mesh",
+        description="The mesh whose shape keys are the avatar's expressions",
+        type=bpy.types.Object,
+    )
+    quality: EnumProperty(
+        name="Quality",
+        description="How finely the engine samples this avatar in final renders",
+        items=QUALITIES,
+        default="exact",
+    )
+
+
+class PARTNERFACE_PG_scene(bpy.types.PropertyGroup):
+    """On the scene: the steps from a clip to an avatar."""
+
+    clip: StringProperty(
+        name="Clip",
+        description="Video of one head, filmed with one camera",
+        subtype="FILE_PATH",
+    )
+    head_model: StringProperty(
+        name="Head Model",
+        description="The parametric head to track with: generic, or the path of an npz file",
+        default="generic",
+    )
+    size: IntProperty(
+        name="Size",
+        description="Width and height of the stored pictures",
+        default=512,
+        min=64,
+        max=2048,
+        subtype="PIXEL",
+    )
+    frames: StringProperty(
+        name="Frames",
+        description="Range A-B of the clip's frames, counted from 0; the whole clip when empty",
+    )
+    capture: StringProperty(
+        name="Capture Folder",
+        description="Where the tracked clip is written, and what training reads",
+        subtype="DIR_PATH",
+    )
+    method: EnumProperty(
+        name="Method",
+        description="How the avatar deforms",
+        items=(
+            ("partnerface", "PartNerFace", "One small network for each part of the face, blended"),
+            ("global", "Global", "One network of equal size for the whole head"),
+        ),
+    )
+    preset: EnumProperty(
+        name="Preset",
+        description="Size of the model and length of the training",
+        items=(
+            ("standard", "Standard", "For final pictures; wants a GPU"),
+            ("draft", "Draft", "Small and quick, for a first look"),
+        ),
+    )
+    steps: IntProperty(
+        name="Steps",
+        description="Training steps; 0 takes the preset's number",
+        default=0,
+        min=0,
+        max=1_000_000,
+    )
+    device: EnumProperty(
+        name="Device",
+        description="Where captures and trainings compute",
+        items=(
+            ("auto", "Automatic", "The GPU where there is one"),
+            ("cpu", "CPU", "The processor"),
+            ("cuda", "CUDA", "An NVIDIA GPU"),
+        ),
+    )
+    avatar_folder: StringProperty(
+        name="Avatar Folder",
+        description="Where training writes the avatar file and its checkpoints",
+        subtype="DIR_PATH",
+    )
+    export_resolution: IntProperty(
+        name="Resolution",
+        description="Cells along the longest side of the head when its surface is extracted",
+        default=160,
+        min=32,
+        max=512,
+    )
+    job: StringProperty(
+        name="Job",
+        description="Folder of the capture, training or export that was started last",
+        subtype="DIR_PATH",
+    )
+    part_passes: BoolProperty(
+        name="Part Passes",
+        description="Add one mask pass for each part of the face to PartNerFace renders",
+        default=False,
+    )
+    avatar_scene: PointerProperty(
+        name="Avatar Scene",
+        description="The scene that renders this scene's avatars for the compositor",
+        type=bpy.types.Scene,
+    )
+
+
+OWNERS = {bpy.types.Object: PARTNERFACE_PG_avatar, bpy.types.Scene: PARTNERFACE_PG_scene}
+
+
+def attach() -> None:
+    """Hang the groups on their owners as `partnerface`."""
+    for owner, group in OWNERS.items():
+        owner.partnerface = PointerProperty(
+            type=group, name="PartNerFace", description="What PartNerFace remembers here"
+        )
+
+
+def detach() -> None:
+    """Take the groups off again; what they hold stays in the .blend."""
+    for owner in OWNERS:
+        del owner.partnerface
+
+
+def is_avatar(item: bpy.types.Object | None) -> bool:
+    """Whether the object is an avatar's rig."""
+    return item is not None and item.type == "ARMATURE" and bool(item.partnerface.path)
+
+
+def avatar_of(context: bpy.types.Context) -> bpy.types.Object | None:
+    """The rig that the context means: active, or the active head's, or the scene's only one."""
+    active = context.active_object
+    for candidate in (active, active.parent if active else None):
+        if is_avatar(candidate):
+            return candidate
+    rigs = [item for item in context.scene.objects if is_avatar(item)]
+    return rigs[0] if len(rigs) == 1 else None
+
+
+CLASSES = (PARTNERFACE_PG_avatar, PARTNERFACE_PG_scene)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rig: a head mesh with shape keys and an armature. Their values ARE the avatar's parameters.
+
+Rest positions are the subject's own. Every bone's local x axis is the subject's left, so that
+turning a bone about its x nods, whatever way the bone points.
+"""
+
+from collections.abc import Sequence
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from . import axes
+
+# In the engine's order of joints: bone name, parent, direction in head space, length in m.
+BONES = (
+    ("root", None, (0.0, 1.0, 0.0), 0.08),
+    ("neck", "root", (0.0, 1.0, 0.0), 0.10),
+    ("jaw", "neck", (0.0, -0.6, 0.8), 0.09),
+    ("eye.L", "neck", (0.0, 0.0, 1.0), 0.04),
+    ("eye.R", "neck", (0.0, 0.0, 1.0), 0.04),
+)
+BONE_NAMES = tuple(bone[0] for bone in BONES)
+EXPRESSION_RANGE = (0.0, 1.0)
+_BLENDER_LIMIT = 10.0  # Blender clamps shape-key ranges there
+
+
+def build_mesh_object(
+    name: str,
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    uv: np.ndarray,
+    uv_faces: np.ndarray,
+) -> bpy.types.Object:
+    """A mesh object, linked nowhere yet.
+
+    Args:
+        name: of object and mesh.
+        vertices: [V, 3] m, head space.
+        faces: [F, 3].
+        uv: [U, 2].
+        uv_faces: [F, 3] into uv.
+    """
+    mesh = bpy.data.meshes.new(name)
+    mesh.vertices.add(len(vertices))
+    mesh.vertices.foreach_set("co", axes.to_rig(vertices).astype(np.float32).ravel())
+    mesh.loops.add(faces.size)
+    mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(faces, np.int32).ravel())
+    mesh.polygons.add(len(faces))
+    mesh.polygons.foreach_set("loop_start", np.arange(0, faces.size, 3, dtype=np.int32))
+    mesh.polygons.foreach_set("use_smooth", np.ones(len(faces), bool))
+    mesh.update(calc_edges=True)
+    if len(uv):
+        layer = mesh.uv_layers.new(name="UVMap")
+        layer.data.foreach_set("uv", uv[uv_faces].astype(np.float32).ravel())
+    return bpy.data.objects.new(name, mesh)
+
+
+def add_shape_keys(
+    head: bpy.types.Object,
+    names: Sequence[str],
+    vertices: np.ndarray,
+    expressions: np.ndarray,
+    lowest: float,
+    highest: float,
+) -> None:
+    """Give the mesh a Basis and one shape key for each expression.
+
+    Args:
+        head: the mesh object.
+        names: E expression names.
+        vertices: [V, 3] m, head space, neutral.
+        expressions: [E, V, 3] m, head space.
+        lowest: the smallest value that must be reachable.
+        highest: the largest one.
+    """
+    head.shape_key_add(name="Basis", from_mix=False)
+    head.data.shape_keys.name = head.name
+    for name, offsets in zip(names, expressions, strict=True):
+        block = head.shape_key_add(name=name, from_mix=False)
+        block.slider_min = max(-_BLENDER_LIMIT, min(EXPRESSION_RANGE[0], lowest))
+        block.slider_max = min(_BLENDER_LIMIT, max(EXPRESSION_RANGE[1], highest))
+        moved = axes.to_rig(vertices + offsets.astype(np.float32))
+        block.data.foreach_set("co", np.ascontiguousarray(moved, np.float32).ravel())
+
+
+def add_vertex_groups(head: bpy.types.Object, weights: np.ndarray) -> None:
+    """Give the mesh one vertex group for each bone from weights [V, J]."""
+    for j, name in enumerate(BONE_NAMES):
+        group = head.vertex_groups.new(name=name)
+        column = weights[:, j]
+        # One call for each distinct weight is much faster than one for each vertex.
+        for value in np.unique(column[column > 0]):
+            group.add(np.flatnonzero(column == value).tolist(), float(value), "REPLACE")
+
+
+def build_armature_object(
+    context: bpy.types.Context, collection: bpy.types.Collection, name: str, joints: np.ndarray
+) -> bpy.types.Object:
+    """An armature object with its bones at the joints [J, 3] (m, head space).
+
+    The collection must be in the view layer: bones are made in edit mode. The rig is active
+    afterwards.
+    """
+    armature = bpy.data.armatures.new(name)
+    armature.display_type = "STICK"
+    rig = bpy.data.objects.new(name, armature)
+    rig.show_in_front = True
+    collection.objects.link(rig)
+    for other in context.selected_objects:
+        other.select_set(False)
+    context.view_layer.objects.active = rig
+    rig.select_set(True)
+    bpy.ops.object.mode_set(mode="EDIT")
+    try:
+        for (bone_name, parent, direction, length), joint in zip(BONES, joints, strict=True):
+            bone = armature.edit_bones.new(bone_name)
+            bone.head = (0, 0, 0)
+            bone.tail = (0, length, 0)  # the matrix keeps the length
+            bone.matrix = Matrix(
+                _bone_matrix(np.array(direction), np.asarray(joint, np.float64)).tolist()
+            )
+            bone.parent = armature.edit_bones[parent] if parent else None
+    finally:
+        bpy.ops.object.mode_set(mode="OBJECT")
+    for bone in rig.pose.bones:
+        bone.rotation_mode = "XYZ"
+        bone.lock_scale = (True, True, True)
+        if bone.name != "root":
+            bone.lock_location = (True, True, True)
+    return rig
+
+
+def _bone_matrix(direction: np.ndarray, joint: np.ndarray) -> np.ndarray:
+    """rig_from_bone [4, 4] at rest: y along `direction` (head space), x to the subject's left."""
+    along = axes.to_rig(direction / np.linalg.norm(direction))
+    left = axes.to_rig(np.array([1.0, 0.0, 0.0]))
+    turn = np.stack([left, along, np.cross(left, along)], axis=1)
+    return axes.affine(turn, axes.to_rig(joint))
+
+
+def bind(head: bpy.types.Object, rig: bpy.types.Object) -> None:
+    """Hang the mesh on the armature; it cannot be moved by itself."""
+    head.parent = rig
+    modifier = head.modifiers.new("Armature", "ARMATURE")
+    modifier.object = rig
+    head.lock_location = head.lock_rotation = head.lock_scale = (True, True, True)
+    head.hide_render = True  # the picture of the head comes from the engine
+
+
+def rest_bases(rig: bpy.types.Object) -> np.ndarray:
+    """The bones' rest rotations [J, 3, 3], columns in rig space, in the engine's order."""
+    bones = rig.data.bones
+    return np.array([np.array(bones[name].matrix_local)[:3, :3] for name in BONE_NAMES], np.float64)
