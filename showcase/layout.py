@@ -32,6 +32,7 @@ MESH_PLY = MESH / "head.ply"
 MESH_OBJ = MESH / "head.obj"
 MESH_GLB = MESH / "head.glb"
 
-BASELINES = Path("baselines.json")  # what `python -m showcase.baselines CAPTURE --out` wrote
+BASELINES = Path("baselines.json")  # what `python -m showcase.baselines CAPTURE --out` wrote …
+BASELINE_PICTURES = Path("baselines")  # … and nearest_frame/ and textured_mesh/ beside it
 RESULT = Path("result.json")
 REPORT = Path("report.html")
