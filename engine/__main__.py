@@ -1,8 +1,33 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`python -m engine COMMAND …`: the engine's one door for people and for Blender."""
 
+import json
 import sys
 
-from .cli import main
 
-sys.exit(main())
+def start() -> int:
+    """Run the command line; where this Python cannot even read it, say so as it would have."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - somebody else's Python may be asked to run us
+        version = ".".join(map(str, sys.version_info[:3]))
+        return refuse(f"The engine needs Python 3.11 or newer and was given {version}.",
+                      "Choose another Python.")  # fmt: skip
+    try:
+        from .cli import main
+    except ImportError as error:
+        from .errors import explain
+
+        told = explain(error)
+        return refuse(told.message, told.hint, told.code)
+    return main()
+
+
+def refuse(message: str, hint: str, code: str = "missing_package") -> int:
+    """Print the sentence where whoever started us looks for it; the exit status."""
+    print(message, hint, file=sys.stderr)
+    if "--json" in sys.argv:
+        print(json.dumps({"error": {"code": code, "message": message, "hint": hint}}))
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(start())

@@ -6,16 +6,18 @@ Standard output carries results alone; progress and errors go to standard error.
 """
 
 import importlib
-import json
 import logging
+import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 
 import tyro
 
 from .config import COMMANDS, Command
-from .errors import Cancelled, PartNerFaceError
+from .errors import Cancelled, InternalError, PartNerFaceError, explain
+from .files import json_text
 from .jobs import Job
 
 
@@ -29,32 +31,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="PartNerFace: a head avatar from one ordinary video.",
         args=arguments,
     )
-    name, where = next((name, where) for name, (kind, where) in COMMANDS.items() if type(config) is kind)
+    name = next(name for name, (kind, _) in COMMANDS.items() if type(config) is kind)
     try:
-        result = run(name, where, config)
+        with results_only():
+            result = run(name, config)
     except (Cancelled, KeyboardInterrupt) as error:
         print(str(error) or "Stopped.", file=sys.stderr)
         return 130
-    except PartNerFaceError as error:
-        print(str(error), file=sys.stderr)
+    except Exception as error:
+        told = explain(error)
+        if isinstance(told, InternalError):
+            traceback.print_exc()
+        print(told, file=sys.stderr)
         if config.json:
-            failure = {"code": error.code, "message": error.message, "hint": error.hint}
-            print(json.dumps({"error": failure}), flush=True)
-        return 1
-    except Exception:
-        traceback.print_exc()
-        print(f"The {name} failed by a mistake of ours; please report the lines above.", file=sys.stderr)
-        return 3
+            print_json({**told.report, "error": _failure(told)})
+        return 3 if isinstance(told, InternalError) else 1
     if config.json:
-        print(json.dumps(result), flush=True)
+        print_json(result)
     else:
-        for key, value in result.items():
-            print(f"{key.replace('_', ' ')}: {value:.4g}" if isinstance(value, float) else f"{key.replace('_', ' ')}: {value}")
+        print_figures(result)
     return 0
 
 
-def run(name: str, where: str, config: Command) -> dict:
+def run(name: str, config: Command) -> dict:
     """Run a command's function within its job; the figures it returns."""
-    module, function = where.split(":")
+    module, function = COMMANDS[name][1].split(":")
     with Job(name, config.job, quiet=config.quiet) as job:
-        return getattr(importlib.import_module(module, __package__), function)(config, job)
+        job.result = getattr(importlib.import_module(module, __package__), function)(config, job)
+    return dict(job.result)
+
+
+@contextmanager
+def results_only() -> Iterator[None]:
+    """Whatever libraries print meanwhile goes to standard error, from Python or from C."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def print_json(result: Mapping) -> None:
+    """One JSON object on one line."""
+    print(json_text(result), flush=True)
+
+
+def print_figures(result: Mapping) -> None:
+    """One figure a line, for people."""
+    for key, value in result.items():
+        shown = f"{value:.4g}" if isinstance(value, float) else value
+        print(f"{key.replace('_', ' ')}: {shown}")
+
+
+def _failure(error: PartNerFaceError) -> dict:
+    return {"code": error.code, "message": error.message, "hint": error.hint}

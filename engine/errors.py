@@ -6,6 +6,7 @@ The `code` is stable and travels over the process border; `message` and `hint` a
 """
 
 import errno
+from collections.abc import Mapping
 
 
 class PartNerFaceError(Exception):
@@ -17,6 +18,7 @@ class PartNerFaceError(Exception):
     """
 
     code = "error"
+    report: Mapping = {}  # figures that are worth having all the same
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -131,6 +133,6 @@ def explain(error: BaseException) -> PartNerFaceError:
             "Free some space or choose another folder.",
         )
     return InternalError(
-        f"The engine made a mistake ({type(error).__name__}: {error}).",
+        f"The engine failed by a mistake of ours ({type(error).__name__}: {error}).",
         "Look at the log, and please report it.",
     )

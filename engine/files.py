@@ -7,8 +7,11 @@ at least `kind` and `schema_version`. Nothing here reads or writes pickle.
 
 import errno
 import json
+import math
 import os
-import tempfile
+import secrets
+import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -27,19 +30,36 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         SpaceError: no room, no permission, or no such folder; nothing is left behind.
     """
-    temporary = None
+    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(6)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-        os.close(handle)
-        temporary = Path(name)
+        temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode
         write(temporary)
-        os.replace(temporary, path)
+        temporary.chmod(mode)  # safetensors' files are readable by their owner alone
+        _replace(temporary, path)
     except (OSError, SafetensorError) as error:
         raise space_error(path, error) from error
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        _forget(temporary)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """Move in one step; on Windows, wait while somebody is reading the old file."""
+    for _ in range(20 if sys.platform == "win32" else 0):
+        try:
+            return os.replace(temporary, path)
+        except PermissionError:
+            time.sleep(0.05)
+    os.replace(temporary, path)
+
+
+def _forget(temporary: Path) -> None:
+    """Remove the temporary file if it is still there and can be removed."""
+    try:
+        temporary.unlink(missing_ok=True)
+    except OSError:
+        pass
 
 
 def write_text_atomic(path: Path, text: str) -> None:
@@ -47,16 +67,37 @@ def write_text_atomic(path: Path, text: str) -> None:
     write_atomic(path, lambda temporary: temporary.write_text(text, encoding="utf-8") and None)
 
 
+def json_text(value: object) -> str:
+    """JSON that every reader takes: numpy's numbers as numbers, what is not finite as null."""
+    return json.dumps(_jsonable(value), allow_nan=False)
+
+
+def _jsonable(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(entry) for key, entry in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _jsonable(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_jsonable(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
 def space_error(path: Path, error: Exception) -> SpaceError:
     """The sentence for a write to `path` that failed with `error`."""
     if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
-        return SpaceError(f"There is no space left to write {path}.", "Free some space or choose another folder.")
-    if isinstance(error, PermissionError):
+        return SpaceError(
+            f"There is no space left to write {path}.", "Free some space or choose another folder."
+        )
+    if isinstance(error, PermissionError) or getattr(error, "errno", None) == errno.EROFS:
         return SpaceError(f"Writing {path} is not permitted.", "Choose a folder of your own.")
     return SpaceError(f"{path} could not be written ({error}).", "Choose another folder.")
 
 
-def write_tensors(path: Path, header: Mapping[str, object], tensors: Mapping[str, np.ndarray]) -> None:
+def write_tensors(
+    path: Path, header: Mapping[str, object], tensors: Mapping[str, np.ndarray]
+) -> None:
     """Write arrays and a JSON header to one safetensors file, atomically.
 
     Args:
@@ -67,7 +108,10 @@ def write_tensors(path: Path, header: Mapping[str, object], tensors: Mapping[str
     Raises:
         SpaceError: the file could not be written.
     """
-    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    arrays = {
+        name: np.ascontiguousarray(array).reshape(np.shape(array))
+        for name, array in tensors.items()
+    }
     metadata = {HEADER_KEY: json.dumps(header)}
     write_atomic(path, lambda temporary: save_file(arrays, temporary, metadata=metadata))
 
@@ -87,27 +131,34 @@ def read_tensors(
         InputError: (or `error_type`) missing, truncated, another kind, or of a newer schema.
     """
     if not path.is_file():
-        raise error_type(f"There is no file {path}.", f"Give the path of a PartNerFace {kind} file.")
+        raise error_type(
+            f"There is no file {path}.", f"Give the path of a PartNerFace {kind} file."
+        )
     try:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {}).get(HEADER_KEY, "null"))
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, ValueError) as error:
-        raise error_type(f"{path} is damaged or is no PartNerFace {kind} file ({error}).",
-                         "Copy or make it again.") from error
+        raise error_type(
+            f"{path} is damaged or is no PartNerFace {kind} file ({error}).",
+            "Copy or make it again.",
+        ) from error
     if not isinstance(header, dict) or header.get("kind") != kind:
         raise error_type(f"{path} is no PartNerFace {kind} file.", "Choose another file.")
     check_schema(path, header, newest_schema, error_type)
     return header, arrays
 
 
-def check_schema(path: Path, header: Mapping, newest_schema: int, error_type: type[InputError]) -> None:
+def check_schema(
+    path: Path, header: Mapping, newest_schema: int, error_type: type[InputError]
+) -> None:
     """Refuse what a newer PartNerFace wrote."""
     found = header.get("schema_version")
     if not isinstance(found, int):
         raise error_type(f"{path} does not say its schema version.", "Make it again.")
     if found > newest_schema:
         raise error_type(
-            f"{path} was written by a newer PartNerFace (schema {found}, this one reads {newest_schema}).",
+            f"{path} was written by a newer PartNerFace "
+            f"(schema {found}, this one reads {newest_schema}).",
             "Update PartNerFace.",
         )

@@ -1,24 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Long work that reports, can be cancelled, and leaves a trace: the job folder.
 
-A job folder holds `status.json` (rewritten atomically, at most five times a second), and the file
-`cancel`, which anybody may create to stop the job at its next step. Ctrl-C does the same.
+What lies in the folder is said in `job_folder`. `status.json` is rewritten at most five times a
+second. A file `cancel`, Ctrl-C and SIGTERM stop the job at its next step.
 """
 
 import json
+import logging
 import os
 import signal
 import sys
+import threading
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
-from .errors import Cancelled, PartNerFaceError
-from .files import write_text_atomic
+from .errors import Cancelled, InputError, SpaceError, explain
+from .files import json_text, space_error, write_text_atomic
+from .job_folder import CANCEL, SCHEMA_VERSION, STATUS, hold_lock
 
-SCHEMA_VERSION = 1
 STATUS_INTERVAL_S = 0.2
+LOCK_TIMEOUT_S = 2.0  # whoever asks whether the job lives holds the lock for an instant
+
+log = logging.getLogger(__name__)
 
 
 class Job(AbstractContextManager["Job"]):
@@ -38,25 +44,47 @@ class Job(AbstractContextManager["Job"]):
         self.folder = folder
         self.quiet = quiet
         self.started = time.time()
+        self.result: Mapping = {}  # what the command returned
         self._status: dict[str, object] = {}
         self._last_status = self._last_line = 0.0
         self._interrupted = False
-        self._old_handler: object = None
+        self._old_handlers: dict[int, object] = {}
+        self._lock: int | None = None
         self._phase_started = self.started
         self._phase = ""
         self._width = 0
 
     def __enter__(self) -> "Job":
-        """Take over Ctrl-C: the first one asks the job to stop at its next step, the second ends it."""
+        """Take over Ctrl-C: the first one stops the job at its next step, the second ends it.
+
+        Raises:
+            SpaceError: the job folder cannot be made.
+            InputError: another job is at work in it.
+        """
         if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "cancel").unlink(missing_ok=True)
-        try:
-            self._old_handler = signal.signal(signal.SIGINT, self._interrupt)
-        except ValueError:  # not the main thread: the owner of the thread handles Ctrl-C
-            self._old_handler = None
+            self._enter_folder(self.folder)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._old_handlers[number] = signal.signal(number, self._interrupt)
         self._write(state="running")
         return self
+
+    def _enter_folder(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            deadline = time.monotonic() + LOCK_TIMEOUT_S
+            while (lock := hold_lock(folder)) is None and time.monotonic() < deadline:
+                time.sleep(0.02)
+            # A `cancel` is stale unless whoever started this process has prepared the folder.
+            if lock is not None and _last_state(folder) != "starting":
+                (folder / CANCEL).unlink(missing_ok=True)
+        except OSError as error:
+            raise space_error(folder, error) from error
+        if lock is None:
+            raise InputError(
+                f"Another job is at work in {folder}.", "Wait for it, or choose another job folder."
+            )
+        self._lock = lock
 
     def __exit__(
         self,
@@ -65,19 +93,21 @@ class Job(AbstractContextManager["Job"]):
         trace: TracebackType | None,
     ) -> None:
         """Record how the job ended."""
-        if self._old_handler is not None:
-            signal.signal(signal.SIGINT, self._old_handler)  # type: ignore[arg-type]
+        for number, handler in self._old_handlers.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
         self._end_line()
         if error is None:
-            self._write(state="done", fraction=1.0, eta_s=0.0)
+            self._write(state="done", fraction=1.0, eta_s=0.0, result=self.result)
         elif isinstance(error, Cancelled | KeyboardInterrupt):
             self._write(state="cancelled", message="Stopped; what was done is kept.")
-        elif isinstance(error, PartNerFaceError):
-            report = {"code": error.code, "message": error.message, "hint": error.hint}
-            self._write(state="failed", error=report)
         else:
-            report = {"code": "internal", "message": str(error), "hint": "See the log."}
+            told = explain(error)
+            report = {"code": told.code, "message": told.message, "hint": told.hint}
             self._write(state="failed", error=report)
+        if self.folder is not None:
+            (self.folder / CANCEL).unlink(missing_ok=True)
+        if self._lock is not None:
+            os.close(self._lock)
 
     def update(self, message: str, step: int, total: int, **figures: float | str) -> None:
         """Say how far the work is, and stop here if somebody asked for it.
@@ -113,10 +143,12 @@ class Job(AbstractContextManager["Job"]):
 
     def check(self) -> None:
         """Raise `Cancelled` if somebody asked the job to stop."""
-        asked = self.folder is not None and (self.folder / "cancel").exists()
+        asked = self.folder is not None and (self.folder / CANCEL).exists()
         if asked or self._interrupted:
-            raise Cancelled(f"The {self.kind} was stopped; what was done so far is kept.",
-                            "Run the same command again to go on.")
+            raise Cancelled(
+                f"The {self.kind} was stopped; what was done so far is kept.",
+                "Run the same command again to go on.",
+            )
 
     def _interrupt(self, number: int, frame: object) -> None:
         if self._interrupted:
@@ -124,6 +156,7 @@ class Job(AbstractContextManager["Job"]):
         self._interrupted = True
 
     def _write(self, **entries: object) -> None:
+        """Replace status.json. A full disk is no reason to stop work that may not need it."""
         self._status.update(entries)
         if self.folder is None:
             return
@@ -135,7 +168,10 @@ class Job(AbstractContextManager["Job"]):
             "updated": time.time(),
             **self._status,
         }
-        write_text_atomic(self.folder / "status.json", json.dumps(status))
+        try:
+            write_text_atomic(self.folder / STATUS, json_text(status))
+        except SpaceError as error:
+            log.warning("%s", error)
 
     def _print_line(self, now: float, *, last: bool) -> None:
         terminal = sys.stderr.isatty()
@@ -144,10 +180,13 @@ class Job(AbstractContextManager["Job"]):
         self._last_line = now
         step, total = self._status["step"], self._status["total"]
         figures = "  ".join(
-            f"{name.replace('_', ' ')} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+            f"{name.replace('_', ' ')} {value:.4g}"
+            if isinstance(value, float)
+            else f"{name.replace('_', ' ')} {value}"
             for name, value in self._status["figures"].items()  # type: ignore[attr-defined]
         )
-        line = f"{self.kind}: {self._phase}  {step}/{total}  {figures}  {clock(self._status['eta_s'])} left"  # type: ignore[arg-type]
+        left = clock(self._status["eta_s"])  # type: ignore[arg-type]
+        line = f"{self.kind}: {self._phase}  {step}/{total}  {figures}  {left} left"
         if terminal:
             sys.stderr.write("\r" + line.ljust(self._width))
             self._width = len(line)
@@ -159,6 +198,14 @@ class Job(AbstractContextManager["Job"]):
         if self._width and not self.quiet:
             sys.stderr.write("\n")
             self._width = 0
+
+
+def _last_state(folder: Path) -> object:
+    """The state in the folder's status.json; None where there is none that can be read."""
+    try:
+        return json.loads((folder / STATUS).read_text(encoding="utf-8")).get("state")
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def clock(seconds: float) -> str:

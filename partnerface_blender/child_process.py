@@ -2,6 +2,7 @@
 """Processes of the engine as Blender starts them: clean environment, no window, a readable log."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +46,10 @@ def detached() -> dict:
 def ended(status: int, log: Path) -> EngineFailed:
     """Why the process ended, as far as its exit status and log tell."""
     last = last_line(log)
-    if last.startswith(("ModuleNotFoundError", "ImportError")) or "No module named" in last:
+    where = f"Its log is {log}."
+    if status == 1 and last and not re.match(r"\w+(Error|Exception|Interrupt)\b", last):
+        return EngineFailed(last, where, "engine_refused")  # a sentence, as the engine prints them
+    if "No module named" in last or "ImportError" in last:
         return EngineFailed(
             f"The engine's Python lacks a package ({last}).",
             "Install the engine in the add-on's preferences, or choose another Python.",
@@ -54,9 +58,7 @@ def ended(status: int, log: Path) -> EngineFailed:
     how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
     said = f": {last}" if last else ""
     return EngineFailed(
-        f"The engine {how}{said}".rstrip(".") + ".",
-        f"Start it again; its log is {log}.",
-        "engine_died",
+        f"The engine {how}{said}".rstrip(".") + ".", f"Start it again. {where}", "engine_died"
     )
 
 

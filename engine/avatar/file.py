@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import AvatarError
+from ..errors import AvatarError, HeadError
 from ..files import read_tensors, write_tensors
 from ..head.model import Head
 from ..head.motion import Motion
@@ -78,6 +78,8 @@ class AvatarFile:
                 record=header["record"],
                 thumbnail=tensors["thumbnail"],
             )
+        except HeadError as error:
+            raise AvatarError(f"The avatar {path} is damaged: {error.message}", error.hint) from error
         except (KeyError, TypeError, ValueError) as error:
             raise AvatarError(f"The avatar {path} is incomplete ({error!r}).", "Train it again.") from error
 
