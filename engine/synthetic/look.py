@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How one person looks and is lit: everything that a seed decides beside the shape of the head.
+
+Colours are linear Rec.709 albedos.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SKIN = np.array([
+    [0.70, 0.47, 0.37], [0.62, 0.38, 0.27], [0.48, 0.26, 0.165], [0.30, 0.15, 0.085], [0.135, 0.062, 0.036],
+])  # fmt: skip
+HAIR = {
+    "black": (0.014, 0.011, 0.010), "dark brown": (0.040, 0.023, 0.014), "brown": (0.095, 0.050, 0.026),
+    "auburn": (0.150, 0.055, 0.022), "blond": (0.36, 0.235, 0.115), "grey": (0.30, 0.29, 0.28),
+}  # fmt: skip
+IRIS = {
+    "brown": (0.075, 0.030, 0.012), "dark brown": (0.028, 0.012, 0.006), "hazel": (0.14, 0.085, 0.03),
+    "green": (0.10, 0.15, 0.075), "blue": (0.11, 0.20, 0.34), "grey": (0.17, 0.21, 0.24),
+}  # fmt: skip
+STYLES = ("short", "swept", "parted", "bob", "curly", "cropped")
+CLOTH = np.array([
+    [0.03, 0.04, 0.07], [0.10, 0.10, 0.11], [0.25, 0.06, 0.05], [0.05, 0.10, 0.08], [0.45, 0.43, 0.40], [0.02, 0.02, 0.022],
+])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Light:
+    """A lamp far away: direction towards it [3], unit, world space; linear colour [3]; how wide it is."""
+
+    towards: np.ndarray
+    colour: np.ndarray
+    width: float  # rad, half angle, softens shadow and terminator
+
+
+@dataclass(frozen=True)
+class Look:
+    """One person's colours, habits of skin and hair, and studio."""
+
+    skin: np.ndarray  # [3]
+    lips: np.ndarray  # [3]
+    hair: np.ndarray  # [3]
+    brows: np.ndarray  # [3]
+    iris: np.ndarray  # [3]
+    cloth: np.ndarray  # [3]
+    style: str  # one of STYLES
+    hair_side: float  # +1 or -1, where the parting sits
+    freckles: float  # 0…1
+    stubble: float  # 0…1
+    ruddy: float  # 0…1, redness of cheeks, nose, ears
+    age: float  # 0…1, strength of creases and of lines at rest
+    brow_width: float  # m, half the thickness of the brows
+    moles: float  # 0…1
+    key: Light
+    fill: Light
+    rim: Light
+    sky: np.ndarray  # [3], ambient light from above
+    ground: np.ndarray  # [3], from below
+    backdrop: np.ndarray  # [3], linear colour of the background at its brightest
+
+
+def make_look(seed: int) -> Look:
+    """The look of person number `seed`."""
+    random = np.random.default_rng((seed, 11))
+    tone = np.clip(random.beta(1.1, 1.6), 0, 1) * (len(SKIN) - 1)
+    skin = np.array([np.interp(tone, range(len(SKIN)), SKIN[:, c]) for c in range(3)])
+    skin = skin * random.normal(1, 0.03, 3)
+    dark = tone / (len(SKIN) - 1)
+    hair_names = ["black", "dark brown", "brown", "auburn", "blond", "grey"]
+    chances = np.array([0.2 + dark, 0.3, 0.3, 0.15, 0.2, 0.08]) * np.array([1, 1, 1, 1 - dark, (1 - dark) ** 3, 1 - 0.5 * dark])
+    colour_name = random.choice(hair_names, p=chances / chances.sum())
+    hair = np.array(HAIR[colour_name]) * random.normal(1, 0.06)
+    iris_chances = np.array([0.35, 0.25 + dark, 0.15, 0.1, 0.2, 0.1]) * np.array([1, 1, *[(1 - dark) ** 2] * 4])
+    iris = np.array(IRIS[random.choice(list(IRIS), p=iris_chances / iris_chances.sum())])
+    style = STYLES[seed % len(STYLES)] if seed < len(STYLES) else str(random.choice(STYLES))
+    bearded = random.random() < 0.45 and style != "bob"
+    side = random.choice([-1.0, 1.0])
+    lips = skin * (0.80, 0.52, 0.56) * random.normal(1, 0.04, 3)
+    return Look(
+        skin=skin, lips=lips, hair=hair, iris=iris, style=style,
+        brows=np.minimum(hair, 0.06) * 0.8 + 0.05 * skin,
+        cloth=CLOTH[random.integers(len(CLOTH))],
+        hair_side=random.choice([-1.0, 1.0]),
+        freckles=float(random.random() ** 2 * (1 - dark) ** 1.5),
+        stubble=float(random.uniform(0.25, 0.9) if bearded else 0.0),
+        ruddy=float(random.uniform(0.3, 1.0)),
+        age=float(random.uniform(0.25, 1.0)),
+        brow_width=float(random.uniform(0.0032, 0.0046)),
+        moles=float(random.random()),
+        key=_lamp(side * random.uniform(25, 50), random.uniform(22, 42), 2.6 * _warm(random.uniform(0, 0.6)), 0.16),
+        fill=_lamp(-side * random.uniform(35, 65), random.uniform(0, 20), 0.55 * _warm(random.uniform(-0.5, 0.2)), 0.5),
+        rim=_lamp(-side * random.uniform(125, 150), random.uniform(20, 40), 1.4 * _warm(random.uniform(-0.3, 0.5)), 0.2),
+        sky=0.42 * _warm(random.uniform(-0.5, 0.1)), ground=0.20 * _warm(random.uniform(0.1, 0.6)),
+        backdrop=random.uniform(0.16, 0.45) * _warm(random.uniform(-0.6, 0.5)),
+    )  # fmt: skip
+
+
+def _lamp(azimuth: float, elevation: float, colour: np.ndarray, width: float) -> Light:
+    a, e = np.radians(azimuth), np.radians(elevation)
+    return Light(np.array([np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)]), colour, width)
+
+
+def _warm(amount: float) -> np.ndarray:
+    return np.array([1 + 0.18 * amount, 1.0, 1 - 0.28 * amount])
