@@ -58,7 +58,7 @@ class Camera:
         """A JSON object, as camera files and capture.json hold it."""
         return {
             "width": self.width, "height": self.height,
-            "fx": self.fx, "fy": self.fy, "cx": self.cx, "cy": self.cy,
+            "fx": float(self.fx), "fy": float(self.fy), "cx": float(self.cx), "cy": float(self.cy),
             "camera_from_world": np.asarray(self.camera_from_world).tolist(),
         }  # fmt: skip
 
