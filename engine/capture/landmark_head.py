@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A head model cut down to its 468 landmarks, so that a whole clip is fitted in seconds.
+
+A landmark is treated as a vertex of its own: its rest place, its modes and its skinning weights
+are those of its three vertices, blended. What `head.skinning` does with vertices then holds for
+landmarks, and the correspondence offsets are added where they belong, in the neutral pose.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..head.model import HeadModel, Landmarks
+from ..head.skinning import HeadTensors
+
+
+@dataclass(frozen=True)
+class LandmarkHead:
+    """The landmarks of a head model as a function of its identity, on a device."""
+
+    mean: HeadTensors  # of the mean head; V = L landmarks
+    identities: Tensor  # [B, L, 3] m
+    joint_identities: Tensor  # [B, J, 3] m, what an identity does to the joints
+
+    @classmethod
+    def of(cls, model: HeadModel, device: torch.device) -> "LandmarkHead":
+        """The landmarks of the model."""
+        head, points = model.mean, model.mean.landmarks468
+
+        def tensor(array: np.ndarray) -> Tensor:
+            return torch.as_tensor(np.ascontiguousarray(array, np.float32), device=device)
+
+        count = len(points.vertices)
+        mean = HeadTensors(
+            vertices=tensor(points.on(head.vertices) + points.offset),
+            faces=torch.zeros(0, 3, dtype=torch.int32, device=device),
+            expressions=tensor(_blend(points, head.expressions)).flatten(1),
+            joints=tensor(head.joints),
+            skin_weights=tensor(np.einsum("lkj,lk->lj", head.skin_weights[points.vertices], points.weights)),
+            correctives=tensor(_blend(points, head.correctives)).flatten(1),
+            corrective_index=torch.as_tensor(head.corrective_index.astype(np.int64), device=device),
+            part_weights=torch.zeros(count, 1, device=device),
+        )
+        joints = np.stack([model.joint_regressor @ mode.astype(np.float32) for mode in model.identities])
+        return cls(mean, tensor(_blend(points, model.identities)), tensor(joints))
+
+    def subject(self, beta: Tensor, shift: Tensor | None = None) -> HeadTensors:
+        """The landmarks of identity beta [B], differentiable, with extra correspondence offsets [L, 3] m."""
+        vertices = self.mean.vertices + torch.einsum("b,blc->lc", beta, self.identities)
+        if shift is not None:
+            vertices = vertices + shift
+        mean = self.mean
+        return HeadTensors(
+            vertices=vertices,
+            faces=mean.faces,
+            expressions=mean.expressions,
+            joints=mean.joints + torch.einsum("b,bjc->jc", beta, self.joint_identities),
+            skin_weights=mean.skin_weights,
+            correctives=mean.correctives,
+            corrective_index=mean.corrective_index,
+            part_weights=mean.part_weights,
+        )
+
+
+def _blend(points: Landmarks, modes: np.ndarray) -> np.ndarray:
+    """Modes [M, V, 3] at the landmarks: [M, L, 3] float32."""
+    return np.einsum("mlkc,lk->mlc", modes[:, points.vertices].astype(np.float32), points.weights)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The head's matte: the person's mask, sharpened along edges of the picture, cut below the neck."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..head.model import Head
+from ..render.camera import Camera
+from ..render.mesh import view_mesh
+from .neck import neck_heights
+
+VIEW = 128  # px; the head's mesh is looked at this large to find where it ends in the picture
+SOFT = 0.004  # m, half the width of the cut
+HAIR = 0.12  # m that hair may stand off the mesh
+NECK = 0.012  # m that skin below the chin may lie beside the mesh
+FILTER_REACH, FILTER_FLATNESS = 0.012, 1e-3  # of the guided filter: share of the picture, variance
+
+
+@dataclass(frozen=True)
+class NeckCut:
+    """What of a picture belongs to the head, told by the fitted mesh."""
+
+    faces: np.ndarray  # [F, 3] skin
+    heights: np.ndarray  # [V, 1] m above the end of the neck
+    chin: float  # m
+
+    @classmethod
+    def of(cls, head: Head) -> "NeckCut":
+        """The cut for a subject's head."""
+        heights, chin = neck_heights(head)
+        return cls(head.skin_faces, heights[:, None], chin)
+
+    def mask(self, posed: np.ndarray, camera: Camera) -> np.ndarray:
+        """[H, W] float32 in 0…1: one on the head and around its hair, zero below the neck and beside it.
+
+        Args:
+            posed: [V, 3] m, world space.
+            camera: the view.
+        """
+        scale = VIEW / max(camera.width, camera.height)
+        small = camera.resized(max(round(camera.width * scale), 1), max(round(camera.height * scale), 1))
+        view = view_mesh(posed, self.faces, small)
+        if not view.hit.any():
+            return np.ones((camera.height, camera.width), np.float32)
+        height = view.interpolate(self.heights, self.faces)[..., 0].astype(np.float32)
+        empty = np.where(view.hit, 0, 1).astype(np.uint8)
+        away, nearest = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+        by_label = np.zeros(nearest.max() + 1, np.float32)
+        by_label[nearest[view.hit]] = height[view.hit]
+        height = by_label[nearest]  # outside the mesh that of the nearest point on its outline
+        metres = away * (float(np.median(view.depth[view.hit])) / small.fx)
+        # Beside the neck only skin stays; from the chin to the ears ever more hair may.
+        reach = NECK + (HAIR - NECK) * _step(height, 0.6 * self.chin, self.chin + 0.05)
+        keep = _step(height, -SOFT, SOFT) * _step(reach - metres, -SOFT, SOFT)
+        return cv2.resize(keep, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR)
+
+
+def head_matte(picture: np.ndarray, person: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """The matte of the head.
+
+    Args:
+        picture: [H, W, 3] uint8 RGB.
+        person: [H, W] float32 in 0…1, where a person is seen.
+        keep: [H, W] float32 in 0…1, where the head may be.
+
+    Returns:
+        [H, W] uint8 alpha.
+    """
+    alpha = _step(follow_edges(picture, person), 0.15, 0.85) * keep
+    alpha *= _largest_piece(alpha)
+    return (np.clip(alpha, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def follow_edges(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The mask [H, W] with its edges moved onto the picture's (He et al. 2010, the guided filter)."""
+    guide = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    reach = 2 * max(round(FILTER_REACH * max(mask.shape)), 2) + 1
+
+    def mean(image: np.ndarray) -> np.ndarray:
+        return cv2.boxFilter(image, cv2.CV_32F, (reach, reach))
+
+    guide_mean, mask_mean = mean(guide), mean(mask)
+    variance = mean(guide * guide) - guide_mean**2
+    slope = (mean(guide * mask) - guide_mean * mask_mean) / (variance + FILTER_FLATNESS)
+    return mean(slope) * guide + mean(mask_mean - slope * guide_mean)
+
+
+def _largest_piece(alpha: np.ndarray) -> np.ndarray:
+    """[H, W] float32, one on the largest connected piece and its soft rim."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((alpha > 0.3).astype(np.uint8))
+    if count <= 2:
+        return np.ones_like(alpha)
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    piece = (labels == largest).astype(np.float32)
+    return cv2.dilate(piece, np.ones((7, 7), np.uint8))
+
+
+def _step(value: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Zero below `low`, one above `high`, smooth in between."""
+    t = np.clip((value - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)

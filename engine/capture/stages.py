@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an unfinished capture keeps: the result of each stage, with the key of what it was made from.
+
+    stages/landmarks.safetensors   landmarks of the frames looked at so far
+    stages/fit.safetensors         the whole-clip fit
+    stages/pictures.json           which fit and size the pictures in images/ and mattes/ belong to
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError, SpaceError
+from ..files import read_tensors, write_tensors, write_text_atomic
+
+SCHEMA_VERSION = 1
+
+
+def key_of(**settings: object) -> str:
+    """What tells results of other settings apart."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def check_writable(folder: Path) -> None:
+    """Find out before the work that its result cannot be written.
+
+    Raises:
+        SpaceError: the folder is a file, or may not be made or filled.
+    """
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise SpaceError(f"{folder} cannot be a folder, because {place} is a file.", "Choose another folder.")
+    if not os.access(place, os.W_OK):
+        raise SpaceError(f"Writing to {place} is not permitted.", "Choose a folder of your own.")
+
+
+def keep(folder: Path, stage: str, key: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write what a stage made.
+
+    Raises:
+        SpaceError: it could not be written.
+    """
+    header = {"kind": stage, "schema_version": SCHEMA_VERSION, "key": key}
+    write_tensors(folder / "stages" / f"{stage}.safetensors", header, arrays)
+
+
+def kept(folder: Path, stage: str, key: str) -> dict[str, np.ndarray] | None:
+    """What a stage made with the same key; None where there is nothing of use."""
+    try:
+        header, arrays = read_tensors(folder / "stages" / f"{stage}.safetensors", stage, SCHEMA_VERSION)
+    except InputError:
+        return None
+    return arrays if header.get("key") == key else None
+
+
+def claim_pictures(folder: Path, key: str) -> None:
+    """Make images/ and mattes/ hold pictures of this key alone; those of another are removed.
+
+    Raises:
+        SpaceError: the note could not be written.
+    """
+    note = folder / "stages" / "pictures.json"
+    try:
+        same = json.loads(note.read_text(encoding="utf-8")).get("key") == key
+    except (OSError, ValueError, AttributeError):
+        same = False
+    if same:
+        return
+    (folder / "capture.json").unlink(missing_ok=True)  # it would describe other pictures
+    for name in ("images", "mattes", "depth"):
+        for picture in (folder / name).glob("[0-9]*.png"):
+            picture.unlink()
+    write_text_atomic(note, json.dumps({"schema_version": SCHEMA_VERSION, "key": key}))
+
+
+def has_pictures(folder: Path, index: int) -> bool:
+    """Whether frame `index` is done: pictures are written whole or not at all."""
+    return all((folder / name / f"{index:05d}.png").is_file() for name in ("images", "mattes"))

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading a clip frame by frame: never more than one decoded frame in memory.
+
+Frames are numbered from 0 as the decoder delivers them; a rotation noted in the file is applied.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its complaints become our sentences
+
+import cv2
+import numpy as np
+
+from ..errors import ClipError
+
+MAX_PIXELS = 8192 * 4608  # a decoded frame beyond this would not be a phone's
+_DIGEST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A readable clip: its first frame has been decoded once."""
+
+    path: Path
+    fps: float  # 1/s
+    width: int  # px, after rotation
+    height: int
+    frames: int  # as the file says; 0 where it does not, and not always right
+
+    def read(self, first: int = 0, last: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
+        """Frame numbers and pictures [H, W, 3] uint8 RGB from `first` to `last`, both included."""
+        capture = _open(self.path)
+        try:
+            number = 0
+            while (last is None or number <= last) and capture.grab():
+                if number >= first:
+                    done, picture = capture.retrieve()
+                    if done and picture is not None:
+                        yield number, np.ascontiguousarray(_three_channels(picture)[..., ::-1])
+                number += 1
+        finally:
+            capture.release()
+
+    def read_only(self, numbers: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """The pictures of these frames alone, in ascending order; others are skipped undecoded."""
+        wanted = sorted(set(numbers))
+        if not wanted:
+            return
+        position = 0
+        for number, picture in self.read(wanted[0], wanted[-1]):
+            if number == wanted[position]:
+                position += 1
+                yield number, picture
+
+    def digest(self) -> str:
+        """What tells this clip's content from another's: from its size, beginning and end."""
+        size = self.path.stat().st_size
+        digest = hashlib.sha256(str(size).encode())
+        with self.path.open("rb") as file:
+            digest.update(file.read(_DIGEST_BYTES))
+            file.seek(max(0, size - _DIGEST_BYTES))
+            digest.update(file.read(_DIGEST_BYTES))
+        return digest.hexdigest()
+
+
+def open_clip(path: Path) -> Clip:
+    """Look into a clip.
+
+    Raises:
+        ClipError: missing, empty, no video, or without a single frame that can be decoded.
+    """
+    hint = "Give the path of a video file such as an MP4 or MOV."
+    if not path.is_file():
+        raise ClipError(f"There is no video file {path}.", hint)
+    if path.stat().st_size == 0:
+        raise ClipError(f"The clip {path} is empty.", hint)
+    capture = _open(path)
+    try:
+        done, picture = capture.read() if capture.isOpened() else (False, None)
+        if not done or picture is None:
+            raise ClipError(f"The clip {path} cannot be read as a video.",
+                            "Play it in a video player; if that works, convert it to MP4 (H.264).")
+        fps = capture.get(cv2.CAP_PROP_FPS)
+        count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    finally:
+        capture.release()
+    height, width = picture.shape[:2]
+    if width * height > MAX_PIXELS:
+        raise ClipError(f"The frames of {path} are too large ({width} by {height}).",
+                        "Convert the clip to 4K or less.")
+    fps = float(fps) if np.isfinite(fps) and 1 <= fps <= 1000 else 25.0
+    count = int(count) if np.isfinite(count) and 0 < count < 1e8 else 0
+    return Clip(path, fps, width, height, count)
+
+
+def parse_range(text: str) -> tuple[int, int | None]:
+    """`A-B` → (A, B), both included; nothing → (0, None), the whole clip.
+
+    Raises:
+        ClipError: it is no range.
+    """
+    if not text.strip():
+        return 0, None
+    match = re.fullmatch(r"\s*(\d+)\s*-\s*(\d+)\s*", text)
+    if match is None or int(match[1]) > int(match[2]):
+        raise ClipError(f"“{text}” is no range of frames.", "Write it as A-B, for example 0-249.")
+    return int(match[1]), int(match[2])
+
+
+def _open(path: Path) -> cv2.VideoCapture:
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return cv2.VideoCapture(str(path))
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
+def _three_channels(picture: np.ndarray) -> np.ndarray:
+    if picture.ndim == 2:
+        return cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+    return picture[..., :3]
