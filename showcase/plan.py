@@ -158,6 +158,6 @@ def exports(demo: Demo) -> list[Stage]:
 
 def surface(demo: Demo) -> Stage:
     """The exported surface against the synthetic subject's true one."""
-    words = ["-m", "showcase.surface", demo.out / layout.MESH_PLY, "--seed", str(SEED)]
+    words = ["-m", "showcase.surface", demo.out / layout.MESH_PLY, demo.out / layout.CAPTURE]
     command = [ENGINE.python, *words]
     return Stage("surface", "measuring the surface", command, [], needs=["synth", "export"])

@@ -126,7 +126,7 @@ def test_architecture_names_every_module():
         for name in MODULES
         if not name.endswith("__init__") and f"`{name.split('.')[-1]}`" not in text
     ]
-    assert not missing
+    assert not missing, missing
 
 
 def tracked(*patterns):
