@@ -80,8 +80,8 @@ def _refined(base: HeadTensors, matrix: csr_matrix, faces: np.ndarray) -> HeadTe
 
     def fine_basis(basis: torch.Tensor) -> torch.Tensor:
         k = len(basis)
-        by_vertex = basis.reshape(k, -1, 3).transpose(0, 1).reshape(-1, k * 3)
-        dense = fine(by_vertex).reshape(-1, k, 3).transpose(0, 1)
+        by_vertex = basis.reshape(k, matrix.shape[1], 3).transpose(0, 1).reshape(matrix.shape[1], k * 3)
+        dense = fine(by_vertex).reshape(matrix.shape[0], k, 3).transpose(0, 1)
         return dense.reshape(k, matrix.shape[0] * 3).contiguous()
 
     return HeadTensors(
