@@ -65,65 +65,85 @@ def test_real_older_python_gets_the_sentence():
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def small_environment():
+    return environments.Environment(".venv-small", (("small.txt", ()),), "import json", 0.1)
+
+
 @pytest.fixture
 def small(tmp_path, monkeypatch):
-    """A checkout with one environment that needs nothing, so that it is made in seconds."""
+    """An environment that needs nothing, in a checkout of its own; not made yet."""
     monkeypatch.setattr(environments, "ROOT", tmp_path)
     monkeypatch.setattr(environments, "LOGS", tmp_path / "logs")
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / "small.txt").write_text("# nothing\n")
-    return environments.Environment(".venv-small", (("small.txt", ()),), "import json", 0.1)
+    return small_environment()
 
 
-def test_environment_is_made_once_and_stamped_last(small, monkeypatch):
-    environments.make_environments([small])
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The folder of such an environment, made by the real thing."""
+    root = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(environments, "ROOT", root)
+        patch.setattr(environments, "LOGS", root / "logs")
+        (root / "requirements").mkdir()
+        (root / "requirements" / "small.txt").write_text("# nothing\n")
+        environments.make_environments([small_environment()])
+    return root / ".venv-small"
+
+
+@pytest.fixture
+def finished(small, made):
+    """A finished environment."""
+    shutil.copytree(made, small.folder, symlinks=True)
     assert small.is_finished()
-    made = small.python.stat().st_mtime_ns
+    return small
 
+
+def test_finished_environment_is_left_alone(finished, monkeypatch):
     ran = []
     monkeypatch.setattr(environments, "run_logged", lambda *words: ran.append(words) or 0)
-    environments.make_environments([small])
+    environments.make_environments([finished])
     assert ran == []
-    assert small.python.stat().st_mtime_ns == made
 
 
-def test_interrupted_environment_is_continued(small):
-    environments.make_environments([small])
-    (small.folder / environments.STAMP).unlink()
-    (small.folder / "keep").write_text("what was installed before the interruption")
-    environments.make_environments([small])
-    assert small.is_finished()
-    assert (small.folder / "keep").exists()
+def test_interrupted_environment_is_continued(finished):
+    (finished.folder / environments.STAMP).unlink()
+    (finished.folder / "keep").write_text("what was installed before the interruption")
+    environments.make_environments([finished])
+    assert finished.is_finished()
+    assert (finished.folder / "keep").exists()
 
 
-def test_half_made_environment_is_made_anew(small):
-    environments.make_environments([small])
-    (small.folder / environments.STAMP).unlink()
-    shutil.rmtree(next(small.folder.glob("lib/python*/site-packages/pip"), small.folder / "Lib"))
-    environments.make_environments([small])
-    assert small.is_finished()
-    assert environments.has_pip(small)
+def test_half_made_environment_is_made_anew(finished):
+    (finished.folder / environments.STAMP).unlink()
+    library = next(finished.folder.glob("[Ll]ib/**/site-packages"))
+    shutil.rmtree(library / "pip")
+    assert not environments.has_pip(finished)
+    environments.make_environments([finished])
+    assert finished.is_finished()
+    assert environments.has_pip(finished)
 
 
-def test_other_requirements_make_the_stamp_stale(small):
-    environments.make_environments([small])
+def test_other_requirements_make_the_stamp_stale(finished):
     (environments.ROOT / "requirements" / "small.txt").write_text("# still nothing, but other\n")
-    assert not small.is_finished()
+    assert not finished.is_finished()
 
 
-def test_package_that_does_not_load_leaves_no_stamp(small):
-    small.check = "import no_such_package"
+def test_package_that_does_not_load_leaves_no_stamp(finished):
+    finished.check = "import no_such_package"
+    (finished.folder / environments.STAMP).unlink()
     with pytest.raises(BuildError, match="no_such_package"):
-        environments.make_environments([small])
-    assert not small.is_finished()
+        environments.make_environments([finished])
+    assert not finished.is_finished()
 
 
-def test_package_that_cannot_be_fetched_is_named(small):
+def test_package_that_cannot_be_fetched_is_named(finished):
     requirement = environments.ROOT / "requirements" / "small.txt"
     requirement.write_text("--no-index\npartnerface-does-not-exist==9.9\n")
     with pytest.raises(BuildError, match=r"could not fetch partnerface-does-not-exist==9\.9;"):
-        environments.make_environments([small])
-    assert not small.is_finished()
+        environments.make_environments([finished])
+    assert not finished.is_finished()
 
 
 def test_full_disk_is_refused_before_anything_is_made(small):
