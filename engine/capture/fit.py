@@ -90,7 +90,7 @@ def fit_clip(
         start = done
         solve(problem, free, iterations, lambda step, loss, start=start: report(start + step, loss))
         done += iterations
-    report(ITERATIONS, 0.0)
+    report(ITERATIONS, float(problem.loss()) / len(points))
     with torch.no_grad():
         return _finish(problem)
 

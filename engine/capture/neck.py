@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where a head ends: the base of its neck, before it widens into the shoulders.
 
-Heights are metres along head space's y above that end, at rest; a vertex keeps its height
-wherever the head turns.
+Heights are metres above that end, at rest, along a direction that leans with the edge in which the
+model ends (necks end lower at the throat than at the nape); a vertex keeps its height wherever the
+head turns.
 """
 
 import numpy as np
@@ -10,27 +11,35 @@ import numpy as np
 from ..head.model import Head
 
 CHIN = 152  # MediaPipe point
-FLARE = 1.25  # the neck ends where it is this much wider than where it is thinnest
+FLARE = 1.7  # the neck ends where it is this much wider than where it is thinnest
 STEP = 0.004  # m
+MOST_LEAN = 0.4
 
 
 def neck_heights(head: Head) -> tuple[np.ndarray, float]:
     """The heights [V] m of the head's vertices above the end of the neck, and that of the chin."""
-    chin = float(head.landmarks468.on(head.vertices)[CHIN, 1])
+    chin = head.landmarks468.on(head.vertices)[CHIN]
+    edge = _open_edge(head)
+    lean = 0.0
+    if np.ptp(edge[:, 2]) > 0.02:
+        lean = float(np.clip(np.polyfit(edge[:, 2], edge[:, 1], 1)[0], -MOST_LEAN, MOST_LEAN))
+
+    def level(points: np.ndarray) -> np.ndarray:
+        return points[:, 1] - lean * (points[:, 2] - chin[2])
+
     skin = head.vertices[np.unique(head.skin_faces)]
-    bottom = float(_open_edge(head)[:, 1].max())  # everything above it goes all the way round
-    end = bottom
-    thinnest = np.inf
-    for height in np.arange(chin - 2 * STEP, bottom, -STEP):
-        slice_ = skin[np.abs(skin[:, 1] - height) < STEP]
-        if len(slice_) < 6:
+    levels, thinnest = level(skin), np.inf
+    end = float(level(edge).max())  # everything above it goes all the way round
+    for height in np.arange(chin[1] - 2 * STEP, end, -STEP):
+        around = skin[np.abs(levels - height) < STEP]
+        if len(around) < 6:
             continue
-        width = float(np.ptp(slice_[:, 0]))
+        width = float(np.ptp(around[:, 0]))
         thinnest = min(thinnest, width)
         if width > FLARE * thinnest:
             end = float(height)
             break
-    return (head.vertices[:, 1] - end).astype(np.float32), chin - end
+    return (level(head.vertices) - end).astype(np.float32), float(chin[1] - end)
 
 
 def _open_edge(head: Head) -> np.ndarray:
