@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The left ear: a relief of helix, antihelix, bowl, tragus and lobe over an outline. Millimetres."""
+
+import numpy as np
+
+from ..model import REGIONS
+from .curves import smoothstep
+from .half import Piece, grid_faces
+
+_CENTRE = np.array([72.0, 20.0, -6.0])  # the bowl's middle
+_TILT = np.radians(12)  # the top leans back
+_FLARE = np.radians(30)  # the rim stands off the skull
+# Outline about the centre: angle (degrees, 0 = towards the face, 90 = up, 180 = back), reach in mm
+_OUTLINE = np.array([(0, 9), (30, 13), (55, 22), (80, 33), (105, 36), (130, 34), (155, 30), (180, 27),
+                     (205, 26), (228, 27), (248, 30), (265, 31.5), (282, 28), (305, 19), (330, 12),
+                     (360, 9)])  # fmt: skip
+_SEGMENTS = 40
+_RINGS = np.array([0.0, 0.14, 0.28, 0.40, 0.5, 0.6, 0.7, 0.79, 0.87, 0.94, 1.0])
+
+
+def build_ear() -> Piece:
+    """The left ear; its front edge and its back sink into the head."""
+    phi = np.linspace(0, 2 * np.pi, _SEGMENTS, endpoint=False)
+    reach = _periodic(np.degrees(phi))
+    rings, heights = [], []
+    for rho in _RINGS[1:]:
+        rings.append(rho * reach)
+        heights.append(_relief(rho, phi))
+    # over the rim and down behind to the skull
+    for rho, drop in ((0.985, -3.5), (0.88, -6.0), (0.62, -12.0), (0.5, -22.0)):
+        rings.append(rho * reach)
+        heights.append(np.full(_SEGMENTS, drop, float))
+    radius, height = np.array(rings), np.array(heights)
+    local = np.stack([-radius * np.cos(phi), radius * np.sin(phi), height], -1).reshape(-1, 3)
+    local = np.concatenate([local, [(0, 0, _relief(0.0, phi[:1])[0])]])
+    ring = np.arange(radius.size).reshape(radius.shape)
+    ring = np.concatenate([ring, ring[:, :1]], 1)
+    middle = len(local) - 1
+    cap = np.stack([ring[0, 1:], ring[0, :-1], np.full(_SEGMENTS, middle)], 1)
+    faces = np.concatenate([grid_faces(ring), cap])
+    up = np.array([0, np.cos(_TILT), -np.sin(_TILT)])
+    back = np.array([np.sin(_FLARE), -np.sin(_TILT) * np.cos(_FLARE), -np.cos(_TILT) * np.cos(_FLARE)])
+    out = np.cross(up, back) * -1
+    vertices = _CENTRE + local @ np.stack([back, up, out])
+    flat = local[:, :2] / 80
+    shift = np.where(np.arange(len(local)) < radius.shape[1] * (len(_RINGS) - 1), 0.0, 0.0)
+    grow = np.concatenate([np.repeat(np.linspace(0.1, 1, radius.shape[0]), _SEGMENTS), [0.0]])
+    turn = np.concatenate([np.tile(phi, radius.shape[0]), [0.0]])
+    uv = np.stack([0.645 + 0.0 * flat[:, 0] + 0.0 * shift - 0.035 * grow * np.cos(turn) + 0.0,
+                   0.2 + 0.0 * grow + 0.03 * grow * np.sin(turn)], 1)  # fmt: skip
+    return Piece("ear", vertices, faces, uv, np.full(len(local), REGIONS.index("ear")),
+                 np.zeros(len(local), bool), {"relief": np.concatenate([height.ravel(), [0.0]])})  # fmt: skip
+
+
+def _periodic(degrees: np.ndarray) -> np.ndarray:
+    """The outline's reach at angles, smoothed a little so that no corner shows."""
+    fine = np.interp(np.arange(0, 360, 3), _OUTLINE[:, 0], _OUTLINE[:, 1])
+    for _ in range(3):
+        fine = 0.5 * fine + 0.25 * (np.roll(fine, 1) + np.roll(fine, -1))
+    return np.interp(degrees, np.append(np.arange(0, 360, 3), 360), np.append(fine, fine[0]))
+
+
+def _relief(rho: float, phi: np.ndarray) -> np.ndarray:
+    """Height in mm over the ear's plane, at a share `rho` of the outline's reach."""
+    degrees = np.degrees(phi)
+    rim = smoothstep(25, 60, degrees) * smoothstep(262, 225, degrees)  # where helix and antihelix run
+    lobe = smoothstep(222, 245, degrees) * smoothstep(318, 290, degrees)
+    front = np.maximum(smoothstep(40, 15, degrees), smoothstep(315, 340, degrees))
+    bowl = -9.0 * (1 - smoothstep(0.28, 0.56, rho))
+    antihelix = 2.2 * np.exp(-(((rho - 0.62) / 0.085) ** 2))
+    groove = -2.2 * np.exp(-(((rho - 0.79) / 0.08) ** 2))
+    helix = 2.6 * np.exp(-(((rho - 0.93) / 0.07) ** 2))
+    tragus = 5.5 * np.exp(-(((rho - 0.62) / 0.26) ** 2)) - 7.0 * smoothstep(0.75, 1.0, rho)
+    lobe_height = 0.8 - 2.0 * smoothstep(0.75, 1.0, rho)
+    return bowl * (1 - 0.3 * lobe) + rim * (antihelix + groove + helix) + front * tragus + lobe * lobe_height
