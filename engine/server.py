@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 
@@ -107,6 +107,7 @@ class Server:
         self._send_lock = threading.Lock()
         self._working = threading.Event()
         self._gone = threading.Event()
+        self._last_progress = 0.0
         self._session: object = None
 
     def serve(self) -> int:
@@ -146,7 +147,7 @@ class Server:
             session.close_avatar(request.header.get("avatar"))
             return {}, {}
         if request.kind == "render":
-            return session.render(request, self._watch(request.id))
+            return session.render(request, self._stopped, self._tell_progress)
         raise ProtocolError(f"The engine knows no request “{request.kind}”.", "Update the engine.")
 
     def _hello(self, request: Message) -> dict:
@@ -163,21 +164,16 @@ class Server:
             **self._session.about(),
         }
 
-    def _watch(self, number: int) -> Callable[[float | None], bool]:
-        """What the renderer calls between chunks: tells progress, says whether to stop."""
-        started = last = time.monotonic()
+    def _stopped(self) -> bool:
+        """Whether nobody waits for the request under way any more."""
+        return self._current in self._cancelled or self._gone.is_set()
 
-        def should_stop(fraction: float | None = None) -> bool:
-            nonlocal last
-            now = time.monotonic()
-            if now - last > PROGRESS_INTERVAL_S:
-                last = now
-                self._send(
-                    Message("progress", number, {"fraction": fraction, "seconds": now - started})
-                )
-            return number in self._cancelled or self._gone.is_set()
-
-        return should_stop
+    def _tell_progress(self, fraction: float) -> None:
+        """Tell the client how far the request under way is, ten times a second at most."""
+        now = time.monotonic()
+        if now - self._last_progress > PROGRESS_INTERVAL_S:
+            self._last_progress = now
+            self._send(Message("progress", self._current, {"fraction": fraction}))
 
     def _read(self) -> None:
         """Queue requests; note cancellations at once."""

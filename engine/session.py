@@ -97,7 +97,10 @@ class Session:
         self._loaded.pop(str(handle), None)
 
     def render(
-        self, request: Message, should_stop: Callable[[float | None], bool]
+        self,
+        request: Message,
+        should_stop: Callable[[], bool] | None = None,
+        on_progress: Callable[[float], None] | None = None,
     ) -> tuple[dict, dict[str, np.ndarray]]:
         """One frame of one avatar, as planes ready for Blender.
 
@@ -121,6 +124,7 @@ class Session:
             finite_array(request, "translation", (3,)),
             quality=quality,
             should_stop=should_stop,
+            on_progress=on_progress,
         )
         arrays: dict[str, np.ndarray] = {}
         if "combined" in wanted:

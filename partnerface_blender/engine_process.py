@@ -4,8 +4,9 @@
 Nothing here imports bpy, and nothing blocks for ever: an engine that dies, hangs, or is of another
 version ends every waiting request with an `EngineFailed`, a sentence with a way out.
 
-Three daemon threads serve one process: one meets the engine and reads its answers, one writes
-requests (so that a full pipe never stops the interface), one waits for the process to end.
+Four daemon threads serve one process: one meets the engine and reads its answers, one writes
+requests (so that a full pipe never stops the interface), one waits for the process to end, and one
+ends it when it works on a request and gives no sign of life.
 """
 
 import itertools
@@ -33,6 +34,7 @@ from .engine_requests import PROGRESS_TIMEOUT_S, OpenAvatar, Pending, RenderRequ
 __all__ = ["EngineFailed", "EngineProcess", "OpenAvatar", "Pending", "RenderRequest"]
 
 START_TIMEOUT_S = 60.0  # the first import of torch from a cold disk
+SILENCE_TIMEOUT_S = 30.0  # longest time without any sign of life while a request is under way
 
 
 class EngineProcess:
@@ -47,17 +49,21 @@ class EngineProcess:
         self.process = process
         self.log = log
         self.about: Mapping = {}  # what `hello` told: engine, python, torch, device, …
-        self.connected = False
+        self.ready = threading.Event()  # it has introduced itself
+        self._connected = False
+        self._over = threading.Event()  # the process has ended
         self.last_heard = self.last_progress = time.monotonic()
         self._listener, self._folder, self._key = listener, folder, key
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._numbers = itertools.count(1)
         self._pending: dict[int, Pending] = {}
         self._lock = threading.Lock()  # of _pending and _failure
+        self._waiting_since = 0.0  # since when _pending has not been empty
         self._failure: PartNerFaceError | None = None  # once set, every request fails with it
         self._reader = threading.Thread(target=self._read, name="partnerface read", daemon=True)
         self._reader.start()
-        threading.Thread(target=self._watch, name="partnerface watch", daemon=True).start()
+        for work in (self._watch, self._guard):
+            threading.Thread(target=work, name=f"partnerface{work.__name__}", daemon=True).start()
 
     @classmethod
     def start(
@@ -127,9 +133,10 @@ class EngineProcess:
     def wait_ready(self, hello: Pending, timeout_s: float, raising: bool = True) -> None:
         """Wait until the engine has introduced itself; end it where it does not or cannot."""
         try:
-            about = hello.result(timeout_s, silence_s=timeout_s).header
+            about = hello.result(timeout_s).header
             protocol.check_version(about.get("protocol"))
             self.about = about
+            self.ready.set()
         except PartNerFaceError as error:
             self.kill(error.message, error.hint, error.code)
             if raising:
@@ -149,7 +156,7 @@ class EngineProcess:
         request: RenderRequest,
         timeout_s: float = PROGRESS_TIMEOUT_S,
         should_stop: Callable[[], bool] | None = None,
-        on_progress: Callable[[float | None], None] | None = None,
+        on_progress: Callable[[float], None] | None = None,
     ) -> dict[str, np.ndarray]:
         """Render one frame and wait for it: the planes that were asked for, first row on top.
 
@@ -174,6 +181,8 @@ class EngineProcess:
         pending = Pending(self, next(self._numbers))
         with self._lock:
             if self._failure is None:
+                if not self._pending:
+                    self._waiting_since = time.monotonic()
                 self._pending[pending.number] = pending
             else:
                 pending.resolve(None, self._failure)
@@ -210,6 +219,14 @@ class EngineProcess:
         self._outbox.put(None)
         self.process.kill()
 
+    def give_up(self, seconds: float) -> None:
+        """End an engine that has been waited for in vain."""
+        self.kill(
+            f"The engine did not answer for {seconds:.0f} seconds and was ended.",
+            f"Try again; if it happens again, render smaller, and look at {self.log}.",
+            "engine_hung",
+        )
+
     def _fail(self, error: PartNerFaceError) -> None:
         """End every waiting request, and every later one, with `error`; the first one counts."""
         with self._lock:
@@ -224,7 +241,7 @@ class EngineProcess:
         connection = self._accept()
         if connection is None:
             return
-        self.connected = True
+        self._connected = True
         threading.Thread(
             target=self._write, args=(connection,), name="partnerface write", daemon=True
         ).start()
@@ -281,10 +298,19 @@ class EngineProcess:
         except OSError:
             pass
 
+    def _guard(self) -> None:
+        """End an engine that works on a request and gives no sign of life."""
+        while not self._over.wait(1.0):
+            heard = max(self.last_heard, self._waiting_since)
+            silent = time.monotonic() - heard if self._pending and self.ready.is_set() else 0.0
+            if silent > SILENCE_TIMEOUT_S:
+                self.give_up(silent)
+
     def _watch(self) -> None:
         """Tell everybody who waits when the process has ended, however it did."""
         status = self.process.wait()
-        if not self.connected:
+        self._over.set()
+        if not self._connected:
             try:
                 Client(self._listener.address).close()  # wakes `_accept`
             except (OSError, EOFError):

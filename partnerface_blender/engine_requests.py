@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from .engine_process import EngineProcess
 
 PROGRESS_TIMEOUT_S = 180.0  # longest time without progress: the first render compiles kernels
-SILENCE_TIMEOUT_S = 30.0  # longest time without any sign of life
 CANCEL_TIMEOUT_S = 20.0  # longest time from `cancel` to the answer
 POLL_S = 0.02
 
@@ -57,7 +56,7 @@ class Pending:
         self._done = threading.Event()
         self._message: protocol.Message | None = None
         self._error: PartNerFaceError | None = None
-        self.progress: Mapping = {}  # fraction (or None), seconds
+        self.progress: Mapping = {}  # fraction
 
     def done(self) -> bool:
         """Whether `result` will return, or raise, at once."""
@@ -71,16 +70,14 @@ class Pending:
         self,
         timeout_s: float = PROGRESS_TIMEOUT_S,
         should_stop: Callable[[], bool] | None = None,
-        on_progress: Callable[[float | None], None] | None = None,
-        silence_s: float = SILENCE_TIMEOUT_S,
+        on_progress: Callable[[float], None] | None = None,
     ) -> protocol.Message:
         """Wait for the answer. Never on Blender's main thread, unless `done`.
 
         Args:
             timeout_s: how long the engine may go without progress before it counts as hung.
             should_stop: asked often; once it is true the request is cancelled.
-            on_progress: told the fraction that is done, None where it is not known.
-            silence_s: how long the engine may give no sign of life at all.
+            on_progress: told the share that is done.
 
         Raises:
             Cancelled: by `should_stop` or `cancel`.
@@ -92,24 +89,17 @@ class Pending:
         while not self._done.wait(POLL_S):
             if on_progress and self.progress is not told:
                 told = self.progress
-                on_progress(told.get("fraction"))
+                on_progress(float(told.get("fraction", 0.0)))
             now = time.monotonic()
             if not asked_to_stop and should_stop and should_stop():
                 asked_to_stop = now
                 self.cancel()
             without_progress = now - max(waiting_since, self._engine.last_progress)
-            silent = now - max(waiting_since, self._engine.last_heard)
-            if (
-                without_progress > timeout_s
-                or (self._engine.connected and silent > silence_s)
-                or (asked_to_stop and now - asked_to_stop > CANCEL_TIMEOUT_S)
-            ):
-                seconds = without_progress if not asked_to_stop else now - asked_to_stop
-                self._engine.kill(
-                    f"The engine did not answer for {seconds:.0f} seconds and was ended.",
-                    "Try again; if it happens again, render smaller and look at the log.",
-                    "engine_hung",
-                )
+            if without_progress > timeout_s:
+                self._engine.give_up(without_progress)
+                self._done.wait(5.0)
+            elif asked_to_stop and now - asked_to_stop > CANCEL_TIMEOUT_S:
+                self._engine.give_up(now - asked_to_stop)
                 self._done.wait(5.0)
         if self._error is not None:
             raise self._error

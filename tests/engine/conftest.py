@@ -2,6 +2,7 @@
 """The bpy-free part of the add-on, importable beside the engine, and engines that end in time."""
 
 import importlib
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -39,3 +40,18 @@ def start_engine(addon, tmp_path):
     yield start
     for engine in engines:
         engine.close()
+
+
+@pytest.fixture(scope="session")
+def trained_avatar(tmp_path_factory):
+    """The path of an avatar file, really trained, if only for a few steps on small pictures."""
+    folder = tmp_path_factory.mktemp("trained")
+    for arguments in (
+        ["synth", folder / "capture", "--size", "32", "--frames", "20", "--test-frames", "2"],
+        ["train", folder / "capture", folder / "out", "--preset", "draft", "--steps", "12",
+         "--device", "cpu"],
+    ):  # fmt: skip
+        subprocess.run(
+            [sys.executable, "-m", "engine", *map(str, arguments), "--quiet"], cwd=ROOT, check=True
+        )
+    return folder / "out" / "avatar.safetensors"
