@@ -7,15 +7,15 @@ from ..model import REGIONS
 from .curves import smoothstep
 from .half import Piece, grid_faces
 
-_CENTRE = np.array([72.0, 20.0, -6.0])  # the bowl's middle
+_CENTRE = np.array([78.5, 20.0, -6.0])  # the bowl's middle
 _TILT = np.radians(12)  # the top leans back
 _FLARE = np.radians(30)  # the rim stands off the skull
 # Outline about the centre: angle (degrees, 0 = towards the face, 90 = up, 180 = back), reach in mm
 _OUTLINE = np.array([(0, 9), (30, 13), (55, 22), (80, 33), (105, 36), (130, 34), (155, 30), (180, 27),
                      (205, 26), (228, 27), (248, 30), (265, 31.5), (282, 28), (305, 19), (330, 12),
                      (360, 9)])  # fmt: skip
-_SEGMENTS = 40
-_RINGS = np.array([0.0, 0.14, 0.28, 0.40, 0.5, 0.6, 0.7, 0.79, 0.87, 0.94, 1.0])
+_SEGMENTS = 32
+_RINGS = np.array([0.0, 0.2, 0.36, 0.5, 0.61, 0.7, 0.79, 0.87, 0.94, 1.0])
 
 
 def build_ear() -> Piece:
@@ -27,7 +27,7 @@ def build_ear() -> Piece:
         rings.append(rho * reach)
         heights.append(_relief(rho, phi))
     # over the rim and down behind to the skull
-    for rho, drop in ((0.985, -3.5), (0.88, -6.0), (0.62, -12.0), (0.5, -22.0)):
+    for rho, drop in ((1.0, -2.2), (0.95, -4.5), (0.82, -7.5), (0.66, -13.0), (0.56, -22.0)):
         rings.append(rho * reach)
         heights.append(np.full(_SEGMENTS, drop, float))
     radius, height = np.array(rings), np.array(heights)
@@ -66,7 +66,7 @@ def _relief(rho: float, phi: np.ndarray) -> np.ndarray:
     rim = smoothstep(25, 60, degrees) * smoothstep(262, 225, degrees)  # where helix and antihelix run
     lobe = smoothstep(222, 245, degrees) * smoothstep(318, 290, degrees)
     front = np.maximum(smoothstep(40, 15, degrees), smoothstep(315, 340, degrees))
-    bowl = -9.0 * (1 - smoothstep(0.28, 0.56, rho))
+    bowl = -6.5 * (1 - smoothstep(0.28, 0.56, rho))
     antihelix = 2.2 * np.exp(-(((rho - 0.62) / 0.085) ** 2))
     groove = -2.2 * np.exp(-(((rho - 0.79) / 0.08) ** 2))
     helix = 2.6 * np.exp(-(((rho - 0.93) / 0.07) ** 2))

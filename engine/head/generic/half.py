@@ -38,10 +38,17 @@ class Body:
         return np.where(np.isnan(values), missing, values)
 
 
-def grid_faces(rows: np.ndarray, flip: bool = False) -> np.ndarray:
-    """Triangles between the rows of an index grid [r, c], counter-clockwise with columns × rows out."""
+def grid_faces(rows: np.ndarray, flip: bool = False, first: int = 0) -> np.ndarray:
+    """Triangles between the rows of an index grid [r, c], facing columns × rows (the other way: flip).
+
+    Diagonals alternate from cell to cell, so that normals lean to no side; `first` is the parity
+    of the first row.
+    """
     a, b, c, d = rows[:-1, :-1], rows[:-1, 1:], rows[1:, 1:], rows[1:, :-1]
-    faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
+    odd = (np.add.outer(np.arange(a.shape[0]), np.arange(a.shape[1])) + first) % 2 == 1
+    one = np.where(odd[..., None], np.stack([a, b, d], -1), np.stack([a, b, c], -1))
+    two = np.where(odd[..., None], np.stack([b, c, d], -1), np.stack([a, c, d], -1))
+    faces = np.concatenate([one.reshape(-1, 3), two.reshape(-1, 3)])
     used = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
     return faces[used][:, ::-1] if flip else faces[used]
 

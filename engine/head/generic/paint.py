@@ -44,7 +44,7 @@ def base_colours(head: Head) -> np.ndarray:
     mix(red, LIPS)
     mix(brow_weight(body), BROWS)
     lash = smoothstep(1.2, 0.2, np.abs(body.tag("lid", 9))) * (body.tag("lid_side") > 0)
-    lash = lash * smoothstep(16.5, 18, x) * smoothstep(47, 45, x)
+    lash = lash * (body.tag("angle", 9) < 0.9) * smoothstep(16.5, 18, x) * smoothstep(47, 45, x)
     mix(0.7 * lash, BROWS)
     mix((body.region == REGIONS.index("eye_socket")) * 1.0, 0.5 * (SKIN + GUM))
     ball = body.pieces["eyeball"]

@@ -27,7 +27,7 @@ def jaw_weights(body: Body) -> np.ndarray:
     width = 30 - 14 * forward
     skin = smoothstep(1, -1, (y - border) / width)
     lower = body.tag("lip_side") < 0
-    corner = smoothstep(8, MOUTH_CORNER + 1, x)
+    corner = 1 - np.clip(1 - (x / (MOUTH_CORNER + 0.5)) ** 2, 0, 1) ** 0.6
     near = smoothstep(60, 88, z)  # the mouth's own split does not reach to the ears
     split = np.where(lower, np.maximum(skin, 1 - corner * (1 - skin)), skin * corner)
     weight = skin * (1 - near) + split * near

@@ -7,7 +7,7 @@ Most of it is a table of soft brushes: where on the base, how wide, and how far 
 import numpy as np
 
 from .curves import curve, gauss, smooth_max, smoothstep
-from .sheet import MOUTH, Sheet, lip_heights
+from .sheet import MOUTH, Sheet
 
 EYE_CENTRE = np.array([31.5, 36.0, 81.5])
 EYE_RADIUS = 13.5
@@ -17,64 +17,69 @@ FAR = 1e3  # a brush that reaches all along an axis
 # centre (x, y, z), radius (x, y, z), movement (x, y, z)
 BRUSHES = np.array([
     # eye socket, between brow and cheekbone; deepest towards the nose
-    (28, 38, 95, 13, 11, FAR, 0, 0, -10),
-    (17, 40, 95, 6, 9, FAR, 0, 0, -7),
+    (29, 39, 95, 12, 9, FAR, 0, 0, -8.5),
+    (17, 41, 95, 5.5, 8, FAR, 0, 0, -4.5),
+    (44, 36, 85, 7, 8, 25, 0, 0, -2.5),
     # brow ridge and glabella
-    (27, 56, 98, 15, 6, FAR, 0, -1, 4.5),
-    (44, 54, 85, 8, 7, 25, 1.5, 0, 3),
-    (0, 53, 104, 9, 8, FAR, 0, 0, 2.5),
+    (27, 56, 98, 15, 6, FAR, 0, -1, 3.2),
+    (44, 53, 85, 8, 7, 25, 1.5, 0, 3),
+    (0, 53, 104, 9, 8, FAR, 0, 0, 2),
     # forehead eminences, temples
-    (28, 84, 95, 20, 16, FAR, 0, 0, 2),
-    (66, 60, 50, 14, 18, 18, -4.5, 0, 0),
+    (28, 84, 95, 20, 16, FAR, 0, 0, 1.5),
+    (66, 58, 52, 14, 18, 20, -4, 0, 0),
     # cheekbone and its arch
-    (46, 14, 80, 14, 11, 30, 3, 0, 6),
-    (64, 14, 45, 12, 9, 22, 4, 0, 1),
-    # hollow under the cheekbone, jaw angle, jaw body
-    (55, -22, 55, 12, 15, 25, -4, 0, -2.5),
-    (57, -36, 14, 20, 14, 18, 1.5, -2, 0),
+    (44, 15, 82, 14, 12, 30, 2, 0, 5),
+    (66, 12, 42, 12, 13, 26, 2.4, 0, 0.5),
+    # hollow under the cheekbone, jaw angle
+    (54, -20, 58, 13, 16, 25, -2.5, 0, -1.5),
+    (57, -38, 14, 20, 13, 18, 1.5, -2, 0),
     # beside the nose, fold from wing to mouth corner
-    (24, 2, 98, 8, 12, FAR, 0, 0, -3.5),
-    (31, -14, 95, 5, 10, FAR, 0, 0, -1.5),
+    (25, 3, 98, 7, 11, FAR, 0, 0, -2),
+    (31, -15, 95, 5, 9, FAR, 0, 0, -1.2),
     # muzzle around the teeth
     (0, -24, 105, 22, 15, FAR, 0, 0, 4.5),
-    (33, -33, 90, 7, 8, FAR, 0, 0, -3),
+    (33, -33, 90, 7, 8, FAR, 0, 0, -2),
     # groove between lower lip and chin, chin
-    (0, -47, 105, 14, 5.5, FAR, 0, 0, -6),
-    (0, -64, 105, 12, 9, FAR, 0, 0, 5),
-    (12, -68, 100, 9, 8, FAR, 0, 0, 2),
+    (0, -47, 105, 14, 5.5, FAR, 0, 0, -5.5),
+    (0, -65, 105, 11, 9, FAR, 0, 0, 5),
+    (11, -68, 100, 8, 8, FAR, 0, 0, 2),
+    (33, -64, 85, 10, 12, 30, -1.5, 0, -3),
+    # room for the ear's bowl
+    (75, 18, -5, 30, 9, 8, -5, 0, 0),
     # throat, sternomastoid
     (0, -112, 43, 9, 14, 20, 0, 0, 4),
     (34, -125, 20, 9, 30, 20, 2, 0, 4),
 ])  # fmt: skip
 
-# The nose along the midline: level of the row, height, depth, half width of the pyramid
+# The nose along the midline: level of the row, height, depth, half width, roundness across
 NOSE = np.array([
-    (52, 52, 106.5, 9),
-    (44, 44, 106, 9.5),
-    (38, 38, 107.5, 10.5),
-    (30, 30.5, 112, 12),
-    (20, 21, 118, 13.5),
-    (10, 11.5, 125, 15.5),
-    (4, 5, 129.5, 17),
-    (0.5, 1, 131, 17.8),
-    (-2.6, -3, 130, 18),
-    (-4.4, -5.8, 127.5, 17.5),
-    (-6, -7.2, 124, 17),
-    (-7.6, -8, 120.2, 16),
-    (-9.2, -8.8, 116.8, 14),
-    (-10.8, -10, 114.6, 11),
-    (-14.2, -14, 113.6, 9),
+    (52, 52, 106.5, 9, 0.95),
+    (44, 44, 105, 10, 0.95),
+    (38, 38, 106, 11.5, 0.95),
+    (30, 30.5, 110.5, 13.5, 0.95),
+    (20, 21, 117, 15, 0.97),
+    (10, 11.5, 124, 16.5, 1.1),
+    (4, 5, 128.6, 17.8, 1.3),
+    (0.5, 1, 130.4, 18.5, 1.45),
+    (-2.6, -3.2, 129.8, 18.8, 1.55),
+    (-4.4, -6.2, 127.6, 18.5, 1.6),
+    (-6, -7.8, 124, 18, 1.6),
+    (-7.6, -8.6, 120.2, 17, 1.5),
+    (-9.2, -9.2, 116.8, 15, 1.3),
+    (-10.8, -10.2, 114.6, 12, 1.1),
+    (-14.2, -14, 113.6, 9, 1),
 ])  # fmt: skip
 
 # Brushes over the nose, in the coordinates of the base
 NOSE_BRUSHES = np.array([
-    (0, 1, 103, 6.5, 5.5, FAR, 0, 0, 1.5),  # tip
-    (6, 1, 103, 4, 4, FAR, 0.8, 0, 0.8),
-    (14.5, -2.5, 104, 4.2, 5, FAR, 2.2, 0, 4.2),  # wings
-    (19.5, 1, 104, 2.6, 6.5, FAR, 0, 0, -3),  # crease around the wing
-    (11.5, 6.5, 103, 3.5, 3, FAR, 0, 0, -1.6),  # groove above the wing
-    (6.8, -6.0, 107, 2.3, 1.9, FAR, 0, 4.5, -6.5),  # nostril
-    (12, -7.2, 107, 3.4, 1.8, FAR, 0, 1.0, 0.5),  # lower rim of the wing
+    (0, 0.5, 103, 6, 5.5, FAR, 0, 0, 1.2),  # tip
+    (15, -2.5, 104, 3.8, 4.6, FAR, 1.8, -0.3, 3.4),  # wings
+    (20.4, 0, 104, 2.4, 6, FAR, -0.6, 0, -2.2),  # crease around the wing
+    (10.3, 4.5, 103, 2.6, 3.6, FAR, 0, 0, -1.8),  # groove between wing and tip
+    (15, 7.5, 103, 4, 2.4, FAR, 0, 0, -1.2),  # groove above the wing
+    (7.4, -6.2, 107, 2.5, 1.7, FAR, 0, 7.0, -3.0),  # nostril
+    (13, -6.4, 107, 2.4, 2.0, FAR, 0.4, -1.2, 1.6),  # lower rim of the wing
+    (0, -6.4, 107, 2.6, 2.4, FAR, 0, -1.0, 0.4),  # columella
 ])  # fmt: skip
 
 
@@ -94,9 +99,9 @@ def nose(sheet: Sheet, points: np.ndarray) -> np.ndarray:
     x, t = sheet.base[:, 0], sheet.base[:, 1]
     front = sheet.angle < 0.9
     order = np.argsort(NOSE[:, 0])
-    height, depth, width = (curve(t, NOSE[order, 0], NOSE[order, c]) for c in (1, 2, 3))
+    height, depth, width, round_ = (curve(t, NOSE[order, 0], c) for c in NOSE[order, 1:].T)
     r = np.clip(x / width, 0, 1)
-    ridge = 0.5 * (1 + np.cos(np.pi * r**0.92))
+    ridge = 0.5 * (1 + np.cos(np.pi * r**round_))
     along = smoothstep(56, 44, t) * smoothstep(-15, -9.5, t) * front
     level = curve(t, [-30, -14, -9, 0, 20, 38, 50], [112.5, 113, 110.5, 107, 100.5, 100, 105])
     rise = np.maximum(depth - level, 0)
@@ -113,14 +118,14 @@ def lips(sheet: Sheet, points: np.ndarray) -> np.ndarray:
     front = sheet.angle < 0.9
     upper = sheet.lip >= 0
     middle = smoothstep(27, 10, x)
-    profile_up = curve(red, [0, 0.25, 0.6, 1.0, 1.35, 2.2], [-4.2, 0.2, 2.2, 1.6, 0.5, 0])
-    profile_low = curve(red, [0, 0.22, 0.55, 1.0, 1.4, 2.2], [-4.2, -0.3, 1.9, 0.2, -0.8, 0])
+    profile_up = curve(red, [0, 0.25, 0.6, 1.0, 1.35, 2.2], [-1.8, 0.7, 2.1, 1.5, 0.5, 0])
+    profile_low = curve(red, [0, 0.22, 0.55, 1.0, 1.4, 2.2], [-1.9, 0.5, 2.0, 0.2, -0.8, 0])
     moved = points.copy()
     corner = smoothstep(30, 24, x)
     moved[:, 2] += np.where(upper, profile_up, profile_low) * (0.35 + 0.65 * middle) * corner * front
     # A tubercle in the middle of the upper red, two pillows in the lower.
-    moved[:, 2] += np.where(upper & (red < 1), 1, 0) * 0.7 * np.exp(-((x / 4) ** 2)) * np.sin(np.pi * np.clip(red, 0, 1))
-    _, low_height = lip_heights(x)
+    tubercle = np.exp(-((x / 4) ** 2)) * np.sin(np.pi * np.clip(red, 0, 1))
+    moved[:, 2] += 0.7 * tubercle * upper * front
     philtrum = upper * (red > 1) * smoothstep(1.0, 1.3, red) * smoothstep(MOUTH + 21, MOUTH + 16, sheet.base[:, 1])
     moved[:, 2] += front * philtrum * (0.8 * np.exp(-(((x - 5.5) / 2.2) ** 2)) - 1.3 * np.exp(-((x / 2.8) ** 2)))
     dimple = np.exp(-(((x - 28.5) / 2.5) ** 2) - ((sheet.base[:, 1] - MOUTH + 1.5) / 3.5) ** 2)

@@ -21,7 +21,7 @@ UPPER_LIP, LOWER_LIP = 7.5, 9.5  # red height at the middle
 # Columns over the face, mm off the midline at eye and mouth level; then SIDE more to the back.
 FRONT = np.array([0, 2, 4, 6, 8, 10, 12.2, 14.6, 17, 18.6, 20.8, 23.3, 26, 28.7, 31.5, 34.3, 37, 39.6,
                   42, 43.9, 45.2, 48, 52, 56.5])  # fmt: skip
-SIDE = 16
+SIDE = 14
 ROWS = np.array([
     -152, -143, -134, -125, -117, -109, -102, -96, -91, -87, -83, -79.5, -76.5, -73.5, -70, -66.5,
     -63, -59.5, -56, -53, -50, -47, -44, -41.2, -38.5, -36.6, -34.6, -32.6, -30.8, -29, -27.5, -26,
@@ -62,8 +62,8 @@ def lid_heights(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Upper and lower lid above and below the line between the corners, and that line's height."""
     u = np.clip((x - EYE_INNER) / (EYE_OUTER - EYE_INNER), 0, 1)
     arch = 4 * u * (1 - u)
-    upper = 6.3 * arch**0.62 * (1 + 0.25 * (0.5 - u))
-    lower = 4.4 * arch**0.75 * (1 - 0.3 * (0.5 - u))
+    upper = 5.4 * arch**0.62 * (1 + 0.25 * (0.5 - u))
+    lower = 4.2 * arch**0.75 * (1 - 0.3 * (0.5 - u))
     tilt = np.interp(x, [EYE_INNER, EYE_OUTER], [-1.2, 0.9])
     near = smoothstep(2, EYE_INNER, x) * smoothstep(62, EYE_OUTER, x)
     return upper, lower, tilt * near
@@ -123,7 +123,8 @@ def build_sheet() -> Sheet:
     base = np.concatenate([base, [loft(0.0, TOP)]])
     top = index[-1]
     fan = np.stack([top[:-1], top[1:], np.full(columns - 1, pole)], 1)
-    faces = np.concatenate([grid_faces(np.stack([index[j], below[j + 1]])) for j in range(rows - 1)] + [fan])
+    strips = [grid_faces(np.stack([index[j], below[j + 1]]), first=j) for j in range(rows - 1)]
+    faces = np.concatenate([*strips, fan])
     lip_flat = flat(lip, lip_low)
     upper, lower = lip_heights(base[:, 0])
     bent_lip = base[:, 1] - MOUTH + 1.3 * (base[:, 0] / MOUTH_CORNER) ** 2
