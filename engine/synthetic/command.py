@@ -45,7 +45,9 @@ def run(config: Synth, job: Job) -> dict:
     person = make_person(config.seed, load_head_model("generic"))
     motion = _whole_motion(person.head, config)
     camera = frame_camera(person, motion, config.size)
-    (config.out / "capture.json").unlink(missing_ok=True)  # unfinished until the last frame is there
+    (config.out / "capture.json").unlink(
+        missing_ok=True
+    )  # unfinished until the last frame is there
     studio = Studio(person, camera)
     total = len(motion)
     for index in range(total):
@@ -75,22 +77,35 @@ def _whole_motion(head: Head, config: Synth) -> Motion:
     if config.test_frames == 0:
         return mild
     strong = make_motion(head.expression_names, config.test_frames, config.seed, strong=True)
-    return Motion(*(np.concatenate([getattr(mild, k), getattr(strong, k)]) for k in ("psi", "theta", "translation")))
+    return Motion(
+        *(
+            np.concatenate([getattr(mild, k), getattr(strong, k)])
+            for k in ("psi", "theta", "translation")
+        )
+    )
 
 
 def frame_camera(person: Person, motion: Motion, size: int) -> Camera:
     """A camera before the face: the head fills the picture and stays inside it in every frame."""
     chin = person.face.chin
-    head = np.concatenate([person.surface.rest[person.surface.rest[:, 1] > chin][::20], person.hair.vertices[::7]])
+    head = np.concatenate(
+        [person.surface.rest[person.surface.rest[:, 1] > chin][::20], person.hair.vertices[::7]]
+    )
     joints = HeadTensors.of(person.head).joints
-    moved = joint_transforms(torch.from_numpy(motion.theta), torch.from_numpy(motion.translation), joints).numpy()[:, NECK]
+    moved = joint_transforms(
+        torch.from_numpy(motion.theta), torch.from_numpy(motion.translation), joints
+    ).numpy()[:, NECK]
     points = np.einsum("nab,vb->nva", moved[..., :3], head) + moved[:, None, :, 3]  # [N, S, 3]
     top = head[:, 1].max()
     span = (top - chin) / FILL
     for _ in range(20):
         camera = _portrait(span, top + 0.10 * span, head, size)
         pixels, _ = camera.project(points.reshape(-1, 3))
-        inside = (pixels[:, 0] > MARGIN * size) & (pixels[:, 0] < (1 - MARGIN) * size) & (pixels[:, 1] > MARGIN * size)
+        inside = (
+            (pixels[:, 0] > MARGIN * size)
+            & (pixels[:, 0] < (1 - MARGIN) * size)
+            & (pixels[:, 1] > MARGIN * size)
+        )
         if inside.all():
             break
         span *= 1.03

@@ -16,7 +16,17 @@ from .fields import Face, Fields
 SIDES = ("Right", "Left")  # x < 0, x > 0
 JAW_WIDE = 0.35  # rad, where the jaw counts as wide open
 ON_BOTH_SIDES = ("crow", "fold", "grin", "dimple", "puff")
-ON_THE_MIDDLE = ("forehead", "frown", "bunny", "pout", "ring", "chin", "roll_upper", "roll_lower", "stretch")
+ON_THE_MIDDLE = (
+    "forehead",
+    "frown",
+    "bunny",
+    "pout",
+    "ring",
+    "chin",
+    "roll_upper",
+    "roll_lower",
+    "stretch",
+)
 TERMS = ON_THE_MIDDLE + tuple(name + side for name in ON_BOTH_SIDES for side in SIDES)
 
 
@@ -72,7 +82,11 @@ def activations(value: dict[str, float], jaw: float) -> dict[str, float]:
     for side in SIDES:
         smile, squint = of("mouthSmile" + side), of("eyeSquint" + side)
         found["crow" + side] = _square(0.6 * squint + 0.5 * of("cheekSquint" + side) + 0.5 * smile)
-        lift = 0.5 * of("noseSneer" + side) + 0.35 * of("mouthUpperUp" + side) + 0.4 * of("mouthDimple" + side)
+        lift = (
+            0.5 * of("noseSneer" + side)
+            + 0.35 * of("mouthUpperUp" + side)
+            + 0.4 * of("mouthDimple" + side)
+        )
         found["fold" + side] = _square(smile + lift)
         found["grin" + side] = max(smile, 0.0) * min(wide, 1.5)
         found["dimple" + side] = _square(smile + 0.8 * of("mouthDimple" + side))
@@ -112,20 +126,30 @@ def crease_terms(
 
     raw = {
         "forehead": _times(1.5 * mm * forehead_ripple(where.forehead, rest[:, 0]), out),
-        "frown": _times(mm * away_from_eyes * (-2.2 * _dip(where.frown, 0.0022) + 1.6 * _dip(where.frown - 0.006, 0.004)), out),
+        "frown": _times(
+            mm
+            * away_from_eyes
+            * (-1.5 * _dip(where.frown, 0.0024) + 1.3 * _dip(where.frown - 0.006, 0.0045)),
+            out,
+        ),
         "bunny": _times(-1.2 * mm * _dip(where.bunny, 0.002), out),
-        "pout": _times(mouth * 1e-3, 4.5 * ahead) + _times(1e-3 * mouth * (upper - 0.5) * middle, 2.5 * up),
+        "pout": _times(mouth * 1e-3, 4.5 * ahead)
+        + _times(1e-3 * mouth * (upper - 0.5) * middle, 2.5 * up),
         "ring": _times(mouth * 1e-3, 3.5 * ahead - 1.5 * across),
         "chin": _times(mm * _dip(where.chin, 0.012), 2.5 * out + 1.5 * up),
-        "roll_upper": _times(1e-3 * upper * mouth, -1.5 * up) + _times(1.8e-3 * upper * _dip(where.lip - 0.004, 0.004), out),
+        "roll_upper": _times(1e-3 * upper * mouth, -1.5 * up)
+        + _times(1.8e-3 * upper * _dip(where.lip - 0.004, 0.004), out),
         "roll_lower": _times(1e-3 * (1 - upper) * mouth, 1.5 * up)
         + _times(2.2e-3 * (1 - upper) * _dip(where.lip - 0.005, 0.005), out),
         "stretch": _times(1e-3 * mouth * (1 - upper) * middle, -3.0 * up - 2.0 * ahead),
     }
     cheek = _dip(where.cheek, 0.022)
-    fold = -2.4 * _dip(where.fold, 0.0024) + 2.4 * _dip(where.fold - 0.011, 0.010) * (where.fold > 0)
+    fold = -2.4 * _dip(where.fold, 0.0024) + 2.4 * _dip(where.fold - 0.011, 0.010) * (
+        where.fold > 0
+    )
     both = {
-        "crow": _times(-1.1 * mm * away_from_eyes * _dip(where.crow, 0.0016), out) + _times(1.2e-3 * cheek, up),
+        "crow": _times(-1.1 * mm * away_from_eyes * _dip(where.crow, 0.0016), out)
+        + _times(1.2e-3 * cheek, up),
         "fold": _times(mm * fold * np.clip(where.lip / 0.006, 0, 1), out),
         "grin": _times(1e-3 * _dip(where.corner, 0.014), 3.0 * across - 4.0 * ahead + 1.5 * up)
         + _times(-3e-3 * _dip(where.fold - 0.022, 0.010) * (where.fold > 0), out),
@@ -145,9 +169,12 @@ def forehead_ripple(height: np.ndarray, x: np.ndarray) -> np.ndarray:
         x: [...] m, to the subject's left.
     """
     wave = height + 0.0016 * np.cos(x / 0.011) + 2.0 * np.square(x)  # m
-    lines = sum(_dip(wave - at, 0.0021) * weight for at, weight in ((0.016, 0.8), (0.026, 1.0), (0.036, 0.7)))
+    lines = sum(
+        _dip(wave - at, 0.0021) * weight
+        for at, weight in ((0.016, 0.8), (0.026, 1.0), (0.036, 0.7))
+    )
     between = np.exp(-np.square((height - 0.026) / 0.018))
-    return (0.45 * between - lines) * np.exp(-np.square(x / 0.042) ** 2) * (height > -0.01)
+    return (0.45 * between - lines) * np.exp(-(np.square(x / 0.042) ** 2)) * (height > -0.01)
 
 
 def _square(x: float) -> float:

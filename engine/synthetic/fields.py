@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where on the face a point of the skin lies: distances and coordinates, made from the 68 landmarks.
+"""Where on the face a point of the skin lies: distances and coordinates, from 68 landmarks.
 
 All are functions of a vertex's place on the subject's neutral head, in metres unless said
 otherwise. Distances are kept, not masks: a distance interpolates well across a triangle, so that a
@@ -7,6 +7,7 @@ picture can draw an edge finer than the mesh.
 """
 
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import numpy as np
 from scipy.interpolate import CubicSpline, PchipInterpolator
@@ -102,9 +103,15 @@ def measure_fields(points: np.ndarray, face: Face, ear: np.ndarray) -> Fields:
     lids = [marks[36:42], marks[42:48]]
     folds = [near(curve) for curve in _fold_lines(marks)]
     fold = [closest_on_curve(points, curve) for curve in folds]
-    fold_distance = np.minimum(fold[0][0], fold[1][0])
-    fold_foot = np.where(_like(left, fold[1][2]), fold[1][2], fold[0][2])
-    outside = np.sign(np.abs(points[:, 0]) - np.abs(fold_foot[:, 0]) + 0.3 * (points[:, 1] - fold_foot[:, 1]))
+    fold_distance, fold_along, fold_foot = (
+        np.where(_like(left, b), b, a) for a, b in zip(*fold, strict=True)
+    )
+    fold_distance = (
+        fold_distance + 0.007 * _step(fold_along, 0.62, 1.0) + 0.002 * _step(fold_along, 0.15, 0.0)
+    )
+    outside = np.sign(
+        np.abs(points[:, 0]) - np.abs(fold_foot[:, 0]) + 0.3 * (points[:, 1] - fold_foot[:, 1])
+    )
     far = np.where(front, 0.0, 0.2)  # what is seen from the front only
 
     def to_curves(curves: list[np.ndarray]) -> np.ndarray:
@@ -112,7 +119,12 @@ def measure_fields(points: np.ndarray, face: Face, ear: np.ndarray) -> Fields:
 
     frown_x = 0.55 * (abs(marks[21, 0]) + abs(marks[22, 0])) / 2
     root = marks[27]
-    frown = np.array([[frown_x, face.brow_line - 0.006, root[2]], [frown_x * 0.9, face.brow_line + 0.012, root[2]]])
+    frown = np.array(
+        [
+            [frown_x, face.brow_line - 0.006, root[2]],
+            [frown_x * 0.9, face.brow_line + 0.012, root[2]],
+        ]
+    )
     bunny = root + np.array([[0.006, -0.004, 0.0], [0.012, -0.010, -0.01]])
     return Fields(
         lip=signed_polygon(points[:, :2], lips[:, :2]) + far,
@@ -120,10 +132,13 @@ def measure_fields(points: np.ndarray, face: Face, ear: np.ndarray) -> Fields:
         brow=brow + far,
         brow_up=points[:, 1] - foot[:, 1],
         brow_along=along,
-        eye=np.minimum(*[signed_polygon(points[:, :2], smooth_curve(lid, closed=True)[:, :2]) for lid in lids]) + far,
+        eye=np.minimum(
+            *[signed_polygon(points[:, :2], smooth_curve(lid, closed=True)[:, :2]) for lid in lids]
+        )
+        + far,
         lash=np.min([closest_on_curve(points, smooth_curve(lid))[0] for lid in upper], 0),
         forehead=points[:, 1] - face.brow_line - far,
-        frown=to_curves(both(smooth_curve(frown))),
+        frown=np.min([_tapered(points, near(curve)) for curve in both(smooth_curve(frown))], 0),
         crow=to_curves([line for side in (36, 45) for line in _crow_lines(marks[side])]),
         fold=fold_distance * outside,
         bag=to_curves([_bag_line(marks[36:42]), _bag_line(marks[42:48])]),
@@ -147,8 +162,10 @@ def smooth_curve(points: np.ndarray, closed: bool = False, steps: int = 8) -> np
     return spline(np.linspace(0, len(points) - 1, (len(points) - 1) * steps + 1))
 
 
-def closest_on_curve(points: np.ndarray, curve: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distance [V], place along the curve 0…1 [V], and the closest point [V, 3] on the polyline [N, 3]."""
+def closest_on_curve(
+    points: np.ndarray, curve: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distance [V], place 0…1 along the curve [V], closest point [V, 3] on a polyline [N, 3]."""
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
     fine = np.linspace(0, length[-1], max(8, int(length[-1] / CURVE_STEP)))
     dense = np.stack([np.interp(fine, length, curve[:, k]) for k in range(curve.shape[1])], 1)
@@ -157,30 +174,36 @@ def closest_on_curve(points: np.ndarray, curve: np.ndarray) -> tuple[np.ndarray,
 
 
 def signed_polygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    """Signed distance [V] of points [V, 2] to a closed polygon [N, 2] (last = first), negative inside."""
+    """Signed distance [V] of points [V, 2] to a closed polygon [N, 2], negative inside."""
     distance = closest_on_curve(points, polygon)[0]
     inside = np.zeros(len(points), bool)
     boxed = np.flatnonzero(((points > polygon.min(0)) & (points < polygon.max(0))).all(1))
     x, y = points[boxed].T
-    for a, b in zip(polygon[:-1], polygon[1:], strict=True):
+    for a, b in pairwise(polygon):
         rise = b[1] - a[1] if abs(b[1] - a[1]) > 1e-12 else 1e-12
         inside[boxed] ^= ((a[1] > y) != (b[1] > y)) & (x < a[0] + (y - a[1]) / rise * (b[0] - a[0]))
     return np.where(inside, -distance, distance)
 
 
 def hairline(points: np.ndarray, face: Face) -> np.ndarray:
-    """How far inside the hairline the points [V, 3] lie (m, about): a height that varies around the head."""
+    """How far inside the hairline the points [V, 3] lie (m, about)."""
     from_middle = points - face.middle
     around = np.degrees(np.arctan2(np.abs(from_middle[:, 0]), from_middle[:, 2]))  # 0 = front
     ear, brow, t = face.eye_line, face.brow_line, face.third
     mouth = face.landmarks[48, 1]
     heights = [
-        (0, brow + 0.84 * t), (18, brow + 0.86 * t), (34, brow + 0.78 * t), (44, brow + 0.45 * t), (54, brow + 0.1 * t),
+        (0, brow + 0.84 * t), (18, brow + 0.86 * t), (34, brow + 0.78 * t),
+        (44, brow + 0.45 * t), (54, brow + 0.1 * t),
         (63, ear - 0.2 * t), (70, ear - 0.55 * t), (84, ear - 0.5 * t), (95, ear + 0.1 * t),
         (112, ear - 0.2 * t), (130, mouth + 0.15 * t), (180, mouth - 0.35 * t),
     ]  # fmt: skip
     angle, height = np.array(heights).T
     return points[:, 1] - PchipInterpolator(angle, height)(np.clip(around, 0, 180))
+
+
+def _tapered(points: np.ndarray, curve: np.ndarray) -> np.ndarray:
+    distance, along, _ = closest_on_curve(points, curve)
+    return distance + 0.0025 * np.abs(2 * along - 1) ** 3
 
 
 def _like(mask: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -215,7 +238,7 @@ def _crow_lines(corner: np.ndarray) -> list[np.ndarray]:
     side = np.sign(corner[0])
     lines = []
     for rise in (0.55, 0.02, -0.5):
-        start = corner + (side * 0.007, rise * 0.006, -0.003)
+        start = corner + np.array([side * 0.007, rise * 0.006, -0.003])
         lines.append(start + np.linspace(0, 1, 9)[:, None] * (side * 0.013, rise * 0.013, -0.011))
     return lines
 
@@ -228,7 +251,7 @@ def _bag_line(lid: np.ndarray) -> np.ndarray:
 
 def _cheeks(marks: np.ndarray) -> np.ndarray:
     return np.array([
-        [marks[k, 0] * 1.0, 0.45 * marks[33, 1] + 0.55 * marks[k, 1], marks[k, 2]] for k in (36, 45)
+        [marks[k, 0] * 1.02, 0.62 * marks[33, 1] + 0.38 * marks[k, 1], marks[k, 2]] for k in (36, 45)
     ])  # fmt: skip
 
 
@@ -237,7 +260,19 @@ def _beard(points: np.ndarray, face: Face) -> np.ndarray:
     around = np.degrees(np.arctan2(np.abs(points[:, 0]), points[:, 2] - face.middle[2]))
     nose, corner = marks[33, 1], marks[48, 1]
     angle = [0, 12, 22, 40, 60, 75, 100]
-    top = np.interp(around, angle, [nose - 0.002, nose - 0.004, corner + 0.004, corner, corner + 0.02, face.eye_line, face.eye_line])
+    top = np.interp(
+        around,
+        angle,
+        [
+            nose - 0.002,
+            nose - 0.004,
+            corner + 0.004,
+            corner,
+            corner + 0.02,
+            face.eye_line,
+            face.eye_line,
+        ],
+    )
     below = _step(top - points[:, 1], -0.003, 0.006)
     above = _step(points[:, 1] - (face.chin - 0.03 - 0.02 * (around > 40)), -0.01, 0.015)
     return below * above * _step(points[:, 2] - face.middle[2], 0.0, 0.02)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hair: a cap over the scalp, and ribbons grown from it strand by strand. It moves rigidly with the skull."""
+"""Hair: a cap over the scalp and ribbons grown from it, strand by strand; rigid with the skull."""
 
 from dataclasses import dataclass
 
@@ -31,6 +31,7 @@ STYLES = {
     "curly": Style(0.075, 0.026, 6500, 0.0055, 0.45, 0.0017),
     "cropped": Style(0.011, 0.007, 7500, 0.0, 0.30, 0.0013),
 }
+CUT_AT_THE_SIDES = ("short", "parted", "swept")
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,12 @@ def grow_hair(surface: Surface, inside: np.ndarray, face: Face, look: Look, seed
     skin = surface.vertices_in("face", "scalp", "neck")
     bare = surface.vertices_in("face", "scalp", "neck", "ear")
     scalp = skin & (inside > 0)
-    roots = random.choice(np.flatnonzero(scalp), style.strands, p=_area(surface)[scalp] / _area(surface)[scalp].sum())
-    paths, flat, depth = _walk(surface, normals, bare, roots, inside[roots], face, look, style, random)
+    roots = random.choice(
+        np.flatnonzero(scalp), style.strands, p=_area(surface)[scalp] / _area(surface)[scalp].sum()
+    )
+    paths, flat, depth = _walk(
+        surface, normals, bare, roots, inside[roots], face, look, style, random
+    )
     ribbons = _ribbons(paths, flat, depth, style, random)
     cap = _cap(surface, normals, scalp, inside, style)
     return _joined(cap, ribbons)
@@ -75,13 +80,19 @@ def _area(surface: Surface) -> np.ndarray:
     return surface.normal_sum @ np.linalg.norm(np.cross(b - a, c - a), axis=1)
 
 
-def _walk(surface, normals, bare, roots, inside, face, look, style, random):  # noqa: ANN001, ANN202
-    """Paths of strands [N, T, 3] over the skin, the skin's normals there, and how far out they run [N, T] 0…1."""
+def _walk(surface, normals, bare, roots, inside, face, look, style, random):
+    """Paths of strands and the skin's normals there [N, T, 3], and how far out they run [N, T]."""
     body, body_normals = surface.rest[bare], normals[bare]
     tree = cKDTree(body)
     count, steps = len(roots), max(5, round(style.length / 0.011) + 1)
     edge = np.clip(inside / 0.018, 0.25, 1)  # thinner and shorter at the hairline
     length = style.length * random.uniform(0.75, 1.15, count) * (0.55 + 0.45 * edge)
+    if look.style in CUT_AT_THE_SIDES:
+        length *= np.interp(
+            surface.rest[roots, 1],
+            [face.eye_line - 0.01, face.brow_line + 0.5 * face.third],
+            [0.35, 1],
+        )
     height = style.lift * random.uniform(0.35, 1.0, count) * (0.4 + 0.6 * edge)
     lock = tree.query(surface.rest[roots] // 0.014 * 0.014)[1]  # strands of one cell lean alike
     lean = random.standard_normal((len(body), 3))[lock] + 0.6 * random.standard_normal((count, 3))
@@ -94,12 +105,17 @@ def _walk(surface, normals, bare, roots, inside, face, look, style, random):  # 
         aim = _comb(point, up, face, look, style) + style.stray * lean
         aim -= 0.85 * np.sum(aim * up, 1, keepdims=True) * up
         heading = 0.45 * heading + 0.55 * aim / np.linalg.norm(aim, axis=1, keepdims=True)
-        point = point + heading / np.linalg.norm(heading, axis=1, keepdims=True) * (length / (steps - 1))[:, None]
+        point = (
+            point
+            + heading
+            / np.linalg.norm(heading, axis=1, keepdims=True)
+            * (length / (steps - 1))[:, None]
+        )
         near = tree.query(point, k=4)[1]
         up = body_normals[near].mean(1)
         up /= np.linalg.norm(up, axis=1, keepdims=True)
         above = np.sum((point - body[near].mean(1)) * up, 1)
-        rise = height * min(1.0, 1.9 * k / (steps - 1)) ** 0.7
+        rise = height * min(1.0, 2.2 * k / (steps - 1)) ** 0.6
         if look.style == "bob":  # hangs free once it leaves the skull
             hanging = (above > rise) & (point[:, 1] < face.eye_line)
             rise = np.where(hanging, above, rise)
@@ -107,7 +123,14 @@ def _walk(surface, normals, bare, roots, inside, face, look, style, random):  # 
         curl = style.curl * min(1.0, 2 * k / steps)
         side = np.cross(up, heading)
         turn = (phase + 2.1 * k)[:, None]
-        path.append(point + curl * (np.sin(turn) * side / np.linalg.norm(side, axis=1, keepdims=True) + 0.6 * np.cos(turn) * up))
+        path.append(
+            point
+            + curl
+            * (
+                np.sin(turn) * side / np.linalg.norm(side, axis=1, keepdims=True)
+                + 0.6 * np.cos(turn) * up
+            )
+        )
         flats.append(up)
         outside.append(np.clip(rise / style.lift, 0, 1))
     return np.stack(path, 1), np.stack(flats, 1), np.stack(outside, 1)
@@ -115,7 +138,7 @@ def _walk(surface, normals, bare, roots, inside, face, look, style, random):  # 
 
 def _comb(point: np.ndarray, up: np.ndarray, face: Face, look: Look, style: Style) -> np.ndarray:
     """Where hair at the points [N, 3] is combed to: [N, 3]."""
-    x, y, z = (point - face.middle).T
+    x, _, z = (point - face.middle).T
     crown = face.middle + np.array([0.0, 1.6 * face.third, -0.6 * face.half_width])
     radial = point - crown
     radial /= np.maximum(np.linalg.norm(radial, axis=1, keepdims=True), 1e-3)
@@ -127,28 +150,42 @@ def _comb(point: np.ndarray, up: np.ndarray, face: Face, look: Look, style: Styl
         part = look.hair_side * 0.42 * face.half_width
         over = np.where(look.hair_side * (x - part) > 0, look.hair_side, -look.hair_side)
         sideways = np.stack([over, np.full_like(over, -0.15), np.full_like(over, -0.35)], 1)
-        return (1 - low) * sideways + low * (down + (0, 0, -0.4))
+        return (1 - low) * sideways + low * (down + np.array([0, 0, -0.4]))
     if look.style == "bob":
         part = look.hair_side * 0.12 * face.half_width
         over = np.where(x > part, 1.0, -1.0)
-        sideways = np.stack([over, np.full_like(over, -0.4), np.clip(-z / face.half_width, -0.5, 0.3) - 0.35], 1)
-        keep_off = np.where(z > 0.35 * face.half_width, 0.5, 0.0)[:, None] * np.array([0.0, 0.0, -1.0])
+        sideways = np.stack(
+            [over, np.full_like(over, -0.4), np.clip(-z / face.half_width, -0.5, 0.3) - 0.35], 1
+        )
+        keep_off = np.where(z > 0.35 * face.half_width, 0.5, 0.0)[:, None] * np.array(
+            [0.0, 0.0, -1.0]
+        )
         return (1 - low) * sideways + low * (1.6 * down + keep_off)
     return radial + 0.35 * low * down
 
 
-def _ribbons(paths: np.ndarray, flat: np.ndarray, depth: np.ndarray, style: Style, random: np.random.Generator) -> tuple:
+def _ribbons(
+    paths: np.ndarray,
+    flat: np.ndarray,
+    depth: np.ndarray,
+    style: Style,
+    random: np.random.Generator,
+) -> tuple:
     count, steps = paths.shape[:2]
     tangent = np.gradient(paths, axis=1)
     tangent /= np.maximum(np.linalg.norm(tangent, axis=2, keepdims=True), 1e-9)
     side = np.cross(tangent, flat)
     side /= np.maximum(np.linalg.norm(side, axis=2, keepdims=True), 1e-9)
     along = np.linspace(0, 1, steps)
-    width = style.width * random.uniform(0.6, 1.3, (count, 1)) * np.minimum(1, 3.2 * (1.02 - along)) / 2
+    width = (
+        style.width * random.uniform(0.6, 1.3, (count, 1)) * np.minimum(1, 3.2 * (1.02 - along)) / 2
+    )
     left, right = paths - side * width[..., None], paths + side * width[..., None]
     vertices = np.stack([left, right], 2).reshape(-1, 3)  # strand, step, side
     first = (np.arange(count)[:, None] * steps + np.arange(steps - 1)[None]).ravel() * 2
-    faces = np.concatenate([np.stack([first, first + 1, first + 2], 1), np.stack([first + 1, first + 3, first + 2], 1)])
+    faces = np.concatenate(
+        [np.stack([first, first + 1, first + 2], 1), np.stack([first + 1, first + 3, first + 2], 1)]
+    )
 
     def twice(values: np.ndarray) -> np.ndarray:
         return np.repeat(values.reshape(count * steps, -1), 2, 0)
@@ -157,14 +194,25 @@ def _ribbons(paths: np.ndarray, flat: np.ndarray, depth: np.ndarray, style: Styl
     tip = np.broadcast_to(along, (count, steps))
     across = np.tile([-1.0, 1.0], count * steps)
     sky = 0.25 + 0.75 * depth
-    return vertices, faces, twice(flat), twice(tangent), twice(tip)[:, 0], twice(shade)[:, 0], across, twice(sky)[:, 0]
+    return (
+        vertices,
+        faces,
+        twice(flat),
+        twice(tangent),
+        twice(tip)[:, 0],
+        twice(shade)[:, 0],
+        across,
+        twice(sky)[:, 0],
+    )
 
 
-def _cap(surface: Surface, normals: np.ndarray, scalp: np.ndarray, inside: np.ndarray, style: Style) -> tuple:
+def _cap(
+    surface: Surface, normals: np.ndarray, scalp: np.ndarray, inside: np.ndarray, style: Style
+) -> tuple:
     faces = surface.faces[scalp[surface.faces].all(1)]
     used, faces = np.unique(faces, return_inverse=True)
     faces = faces.reshape(-1, 3)
-    thickness = 0.42 * style.lift * np.clip(inside[used] / 0.025, 0, 1) ** 0.6 + 0.0004
+    thickness = 0.16 * style.lift * np.clip(inside[used] / 0.03, 0, 1) + 0.0004
     vertices = surface.rest[used] + thickness[:, None] * normals[used]
     flat = mesh_normals(vertices, faces, normal_matrix(faces, len(used)))
     down = np.array([0.0, -1.0, 0.0]) - flat * -flat[:, 1:2]
@@ -178,4 +226,8 @@ def _joined(cap: tuple, ribbons: tuple) -> Hair:
     both = [np.concatenate([a, b]) for a, b in zip(cap, ribbons, strict=True)]
     both[1] = np.concatenate([cap[1], ribbons[1] + shift])
     vertices, faces, *rest = both
-    return Hair(vertices.astype(np.float32), faces.astype(np.int32), *(array.astype(np.float32) for array in rest))
+    return Hair(
+        vertices.astype(np.float32),
+        faces.astype(np.int32),
+        *(array.astype(np.float32) for array in rest),
+    )

@@ -6,12 +6,20 @@ import numpy as np
 from .look import Light, Look
 from .skin import Matter
 
-SCATTER = np.array([0.34, 0.14, 0.08])  # how far light creeps round into the shade, per colour
+SCATTER = np.array(
+    [0.34, 0.14, 0.08], np.float32
+)  # how far light creeps round into the shade, per colour
+BLEED = np.array([0.30, 0.10, 0.05], np.float32)  # how reddish the edge of a shadow is
 EXPOSURE = 0.62
 
 
 def light_skin(
-    matter: Matter, normal: np.ndarray, view: np.ndarray, open_sky: np.ndarray, lit: np.ndarray, look: Look,
+    matter: Matter,
+    normal: np.ndarray,
+    view: np.ndarray,
+    open_sky: np.ndarray,
+    lit: np.ndarray,
+    look: Look,
     scatter: float = 1.0,
 ) -> np.ndarray:
     """Radiance [S, 3] of skin, eyes, teeth.
@@ -30,7 +38,9 @@ def light_skin(
     for lamp, seen in ((look.key, lit), (look.fill, open_sky), (look.rim, open_sky)):
         facing = (normal @ lamp.towards)[:, None]
         wrap = scatter * SCATTER + 0.25 * lamp.width
-        diffuse += lamp.colour * np.clip((facing + wrap) / (1 + wrap), 0, 1) ** 1.2 * _bled(seen, scatter)
+        diffuse += (
+            lamp.colour * np.clip((facing + wrap) / (1 + wrap), 0, 1) ** 1.2 * _bled(seen, scatter)
+        )
         half = view + lamp.towards
         half /= np.linalg.norm(half, axis=1, keepdims=True)
         power = matter.sharpness / (1 + 2.0 * lamp.width)
@@ -41,10 +51,15 @@ def light_skin(
 
 
 def light_hair(
-    albedo: np.ndarray, normal: np.ndarray, tangent: np.ndarray, view: np.ndarray, open_sky: np.ndarray,
-    lit: np.ndarray, look: Look,
+    albedo: np.ndarray,
+    normal: np.ndarray,
+    tangent: np.ndarray,
+    view: np.ndarray,
+    open_sky: np.ndarray,
+    lit: np.ndarray,
+    look: Look,
 ) -> np.ndarray:
-    """Radiance [S, 3] of hair: Kajiya and Kay's model with two highlights, softened by the mass's normal."""
+    """Radiance [S, 3] of hair: Kajiya and Kay's model with two highlights."""
     total = albedo * _ambient(normal, look) * open_sky[:, None]
     for lamp, seen in ((look.key, lit), (look.fill, open_sky), (look.rim, 0.7 * open_sky)):
         along = tangent @ lamp.towards
@@ -62,7 +77,7 @@ def light_hair(
 
 
 def display(radiance: np.ndarray) -> np.ndarray:
-    """Linear radiance [..., 3] → display-referred sRGB 0…1: exposure, a soft shoulder, the sRGB curve."""
+    """Linear radiance [..., 3] → display-referred sRGB: exposure, a soft shoulder, the curve."""
     x = np.maximum(radiance, 0) * EXPOSURE
     x = x * (1 + x / 6.0) / (1 + 0.75 * x)
     x = np.clip(x, 0, 1)
@@ -71,7 +86,7 @@ def display(radiance: np.ndarray) -> np.ndarray:
 
 def towards_lamp(lamp: Light, spread: np.ndarray) -> np.ndarray:
     """Directions [S, 3] to points of a wide lamp, for soft shadows; `spread` [S, 2] in -1…1."""
-    side = np.cross(lamp.towards, (0.0, 1.0, 0.0))
+    side = np.cross(lamp.towards, np.array((0, 1, 0), np.float32))
     side /= np.linalg.norm(side)
     up = np.cross(side, lamp.towards)
     aim = lamp.towards + lamp.width * (spread[:, :1] * side + spread[:, 1:] * up)
@@ -85,4 +100,4 @@ def _ambient(normal: np.ndarray, look: Look) -> np.ndarray:
 
 def _bled(seen: np.ndarray, scatter: float) -> np.ndarray:
     """Shade whose edge is reddish, since light bleeds through skin: [S, 3]."""
-    return np.clip(seen, 0, 1)[:, None] ** (1 - scatter * np.array([0.30, 0.10, 0.05]))
+    return np.clip(seen, 0, 1)[:, None] ** (1 - scatter * BLEED)

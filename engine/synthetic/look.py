@@ -4,7 +4,7 @@
 Colours are linear Rec.709 albedos.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,7 +51,8 @@ class Look:
     ruddy: float  # 0…1, redness of cheeks, nose, ears
     age: float  # 0…1, strength of creases and of lines at rest
     brow_width: float  # m, half the thickness of the brows
-    moles: float  # 0…1
+    mole_places: np.ndarray  # [M, 3] m, rest pose
+    mole_radii: np.ndarray  # [M] m
     key: Light
     fill: Light
     rim: Light
@@ -68,37 +69,44 @@ def make_look(seed: int) -> Look:
     skin = skin * random.normal(1, 0.03, 3)
     dark = tone / (len(SKIN) - 1)
     hair_names = ["black", "dark brown", "brown", "auburn", "blond", "grey"]
-    chances = np.array([0.2 + dark, 0.3, 0.3, 0.15, 0.2, 0.08]) * np.array([1, 1, 1, 1 - dark, (1 - dark) ** 3, 1 - 0.5 * dark])
+    chances = np.array([0.2 + dark, 0.3, 0.3, 0.15, 0.2, 0.08]) * np.array(
+        [1, 1, 1, 1 - dark, (1 - dark) ** 3, 1 - 0.5 * dark]
+    )
     colour_name = random.choice(hair_names, p=chances / chances.sum())
     hair = np.array(HAIR[colour_name]) * random.normal(1, 0.06)
-    iris_chances = np.array([0.35, 0.25 + dark, 0.15, 0.1, 0.2, 0.1]) * np.array([1, 1, *[(1 - dark) ** 2] * 4])
+    iris_chances = np.array([0.35, 0.25 + dark, 0.15, 0.1, 0.2, 0.1]) * np.array(
+        [1, 1, *[(1 - dark) ** 2] * 4]
+    )
     iris = np.array(IRIS[random.choice(list(IRIS), p=iris_chances / iris_chances.sum())])
     style = STYLES[seed % len(STYLES)] if seed < len(STYLES) else str(random.choice(STYLES))
     bearded = random.random() < 0.45 and style != "bob"
-    side = random.choice([-1.0, 1.0])
-    lips = skin * (0.80, 0.52, 0.56) * random.normal(1, 0.04, 3)
-    return Look(
+    side = float(random.choice([-1.0, 1.0]))
+    lips = skin * (0.74, 0.43, 0.47) * random.normal(1, 0.04, 3)
+    look = Look(
         skin=skin, lips=lips, hair=hair, iris=iris, style=style,
-        brows=np.minimum(hair, 0.06) * 0.8 + 0.05 * skin,
+        brows=np.minimum(hair, 0.07) * 0.7 + 0.02 * skin,
         cloth=CLOTH[random.integers(len(CLOTH))],
-        hair_side=random.choice([-1.0, 1.0]),
+        hair_side=float(random.choice([-1.0, 1.0])),
         freckles=float(random.random() ** 2 * (1 - dark) ** 1.5),
         stubble=float(random.uniform(0.25, 0.9) if bearded else 0.0),
         ruddy=float(random.uniform(0.3, 1.0)),
         age=float(random.uniform(0.25, 1.0)),
         brow_width=float(random.uniform(0.0032, 0.0046)),
-        moles=float(random.random()),
-        key=_lamp(side * random.uniform(25, 50), random.uniform(22, 42), 2.6 * _warm(random.uniform(0, 0.6)), 0.16),
-        fill=_lamp(-side * random.uniform(35, 65), random.uniform(0, 20), 0.55 * _warm(random.uniform(-0.5, 0.2)), 0.5),
+        mole_places=np.zeros((0, 3)), mole_radii=np.zeros(0),
+        key=_lamp(side * random.uniform(25, 50), random.uniform(22, 42), 2.8 * _warm(random.uniform(0, 0.6)), 0.16),
+        fill=_lamp(-side * random.uniform(35, 65), random.uniform(0, 20), 0.42 * _warm(random.uniform(-0.5, 0.2)), 0.5),
         rim=_lamp(-side * random.uniform(125, 150), random.uniform(20, 40), 1.4 * _warm(random.uniform(-0.3, 0.5)), 0.2),
-        sky=0.42 * _warm(random.uniform(-0.5, 0.1)), ground=0.20 * _warm(random.uniform(0.1, 0.6)),
+        sky=0.34 * _warm(random.uniform(-0.5, 0.1)), ground=0.16 * _warm(random.uniform(0.1, 0.6)),
         backdrop=random.uniform(0.16, 0.45) * _warm(random.uniform(-0.6, 0.5)),
     )  # fmt: skip
+    single = {k: v.astype(np.float32) for k, v in vars(look).items() if isinstance(v, np.ndarray)}
+    return replace(look, **single)
 
 
 def _lamp(azimuth: float, elevation: float, colour: np.ndarray, width: float) -> Light:
     a, e = np.radians(azimuth), np.radians(elevation)
-    return Light(np.array([np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)]), colour, width)
+    towards = np.array([np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)], np.float32)
+    return Light(towards, colour.astype(np.float32), width)
 
 
 def _warm(amount: float) -> np.ndarray:

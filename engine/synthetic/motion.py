@@ -7,7 +7,7 @@ from ..head.model import EYE_LEFT, EYE_RIGHT, JAW, JOINTS, NECK
 from ..head.motion import Motion
 
 FPS = 25.0
-# Each mouth shape of speech, and each face below, is a set of ARKit names without their side; "jaw" in rad.
+# Mouth shapes of speech, and faces, by ARKit names without their side; "jaw" in rad.
 VISEMES = (
     {"jaw": 0.17, "mouthLowerDown": 0.25, "mouthUpperUp": 0.12},
     {"jaw": 0.09, "mouthStretch": 0.25, "mouthSmile": 0.15, "mouthLowerDown": 0.15},
@@ -35,7 +35,13 @@ STRONG_FACES = (
     {"browDown": 0.95, "noseSneer": 0.75, "mouthUpperUp": 0.4, "jaw": 0.15, "mouthStretch": 0.4},
     {"mouthPucker": 0.95, "browInnerUp": 0.8, "browOuterUp": 0.5},
     {"mouthSmile": 0.8, "browDown": 0.7, "eyeSquint": 0.6},
-    {"mouthSmileLeft": 0.95, "mouthLeft": 0.4, "browOuterUpLeft": 0.9, "eyeBlinkRight": 0.9, "cheekSquintRight": 0.5},
+    {
+        "mouthSmileLeft": 0.95,
+        "mouthLeft": 0.4,
+        "browOuterUpLeft": 0.9,
+        "eyeBlinkRight": 0.9,
+        "cheekSquintRight": 0.5,
+    },
     {"mouthFrown": 0.8, "mouthShrugLower": 0.7, "browInnerUp": 0.8},
     {"mouthFunnel": 0.9, "jaw": 0.24, "browDown": 0.4},
 )
@@ -79,18 +85,28 @@ def _add(tracks: dict[str, np.ndarray], shape: dict[str, float], weight: np.ndar
         tracks[name] = tracks.get(name, 0.0) + value * weight
 
 
-def _talk(tracks: dict[str, np.ndarray], frames: int, random: np.random.Generator, strength: float) -> None:
+def _talk(
+    tracks: dict[str, np.ndarray], frames: int, random: np.random.Generator, strength: float
+) -> None:
     time = np.arange(frames)
     tracks["jaw"] = np.zeros(frames)
     at = random.uniform(0, 4)
     while at < frames:
         bump = np.exp(-np.square((time - at) / random.uniform(1.8, 2.8)))
-        _add(tracks, VISEMES[random.integers(len(VISEMES))], strength * random.uniform(0.6, 1.15) * bump)
+        _add(
+            tracks,
+            VISEMES[random.integers(len(VISEMES))],
+            strength * random.uniform(0.6, 1.15) * bump,
+        )
         at += random.uniform(3.5, 6.5) if random.random() < 0.85 else random.uniform(9, 14)
 
 
 def _make_faces(
-    tracks: dict[str, np.ndarray], frames: int, random: np.random.Generator, faces: tuple, strong: bool
+    tracks: dict[str, np.ndarray],
+    frames: int,
+    random: np.random.Generator,
+    faces: tuple,
+    strong: bool,
 ) -> None:
     """Every face once, in random order, evenly over the clip; then over again in long clips."""
     time = np.arange(frames)
@@ -98,7 +114,11 @@ def _make_faces(
     order: list[int] = []
     for k in range(int(frames / spacing) + 1):
         order = order or list(random.permutation(len(faces)))
-        hold, ramp = (0.30 * spacing, 0.22 * spacing) if strong else (random.uniform(2, 5), random.uniform(3, 5))
+        hold, ramp = (
+            (0.30 * spacing, 0.22 * spacing)
+            if strong
+            else (random.uniform(2, 5), random.uniform(3, 5))
+        )
         off = np.maximum(np.abs(time - (k + 0.5) * spacing) - hold, 0) / ramp
         _add(tracks, faces[order.pop()], random.uniform(0.85, 1.1) * np.exp(-np.square(off)))
 
@@ -117,13 +137,19 @@ def _nod(frames: int, random: np.random.Generator) -> np.ndarray:
     """Pitch, yaw and roll [N, 3] rad that make use of their range."""
     time = np.arange(frames)
     ranges = []
-    for reach, period in ((PITCH, random.uniform(45, 65)), (YAW, random.uniform(75, 95)), (ROLL, random.uniform(60, 80))):
+    for reach, period in (
+        (PITCH, random.uniform(45, 65)),
+        (YAW, random.uniform(75, 95)),
+        (ROLL, random.uniform(60, 80)),
+    ):
         wave = np.sin(2 * np.pi * (time / min(period, max(frames, 12)) + random.random()))
         ranges.append(reach * np.clip(0.85 * wave + 0.15 * _wander(frames, random, 16), -1, 1))
     return np.stack(ranges, 1)
 
 
-def _look_about(theta: np.ndarray, turn: np.ndarray, frames: int, random: np.random.Generator) -> None:
+def _look_about(
+    theta: np.ndarray, turn: np.ndarray, frames: int, random: np.random.Generator
+) -> None:
     """Eyes that stay near the camera while the head turns, with jumps away from it."""
     jumps = np.repeat(random.normal(0, 0.09, (frames // 12 + 1, 2)), 12, 0)[:frames]
     pitch = np.clip(-0.6 * turn[:, 0] + 0.6 * jumps[:, 0], -0.3, 0.3)

@@ -22,7 +22,9 @@ class Noise:
         volume = gaussian_filter(random.standard_normal((cells,) * 3), 1.0, mode="wrap")
         volume /= volume.std()
         slopes = np.stack([(np.roll(volume, -1, k) - np.roll(volume, 1, k)) / 2 for k in range(3)])
-        both = np.pad(np.concatenate([volume[None], slopes]), ((0, 0), (0, 1), (0, 1), (0, 1)), mode="wrap")
+        both = np.pad(
+            np.concatenate([volume[None], slopes]), ((0, 0), (0, 1), (0, 1), (0, 1)), mode="wrap"
+        )
         self._volume = torch.from_numpy(both.astype(np.float32))[None]  # [1, 4, n+1, n+1, n+1]
         self._cells = cells
 
@@ -30,18 +32,28 @@ class Noise:
         """Noise [S] float32 of mean 0 and deviation 1 at points [S, 3] (m, any space)."""
         return self._look_up(points, wavelength, place, 1)[0]
 
-    def slope(self, points: np.ndarray, wavelength: float, place: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    def slope(
+        self, points: np.ndarray, wavelength: float, place: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Noise [S] and its gradient [S, 3] (1/m)."""
         found = self._look_up(points, wavelength, place, 4)
         gradient = found[1:].T @ TURN.astype(np.float32) * (CELLS_PER_WAVE / wavelength)
         return found[0], gradient
 
-    def _look_up(self, points: np.ndarray, wavelength: float, place: int, channels: int) -> np.ndarray:
+    def _look_up(
+        self, points: np.ndarray, wavelength: float, place: int, channels: int
+    ) -> np.ndarray:
         turn = (TURN.T * (CELLS_PER_WAVE / wavelength)).astype(np.float32)
         at = np.asarray(points, np.float32) @ turn + np.float32(17.3 * (place + 1))  # [S, 3] voxels
         at = np.remainder(at, self._cells) * np.float32(2 / self._cells) - 1
-        grid = torch.from_numpy(np.ascontiguousarray(at[:, ::-1]))[None, :, None, None]  # last axis first
+        grid = torch.from_numpy(np.ascontiguousarray(at[:, ::-1]))[
+            None, :, None, None
+        ]  # last axis first
         found = torch.nn.functional.grid_sample(
-            self._volume[:, :channels], grid, mode="bilinear", padding_mode="border", align_corners=True
+            self._volume[:, :channels],
+            grid,
+            mode="bilinear",
+            padding_mode="border",
+            align_corners=True,
         )
         return found[0, :, :, 0, 0].numpy()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The person behind a seed: a head's identity, what its surface does beyond the linear model, and its look."""
+"""The person behind a seed: identity, what the surface does beyond the linear model, look."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -69,7 +69,7 @@ def make_person(seed: int, model: HeadModel) -> Person:
     face = Face.of(head.landmarks68.on(head.vertices).astype(np.float64))
     rest = surface.rest.astype(np.float64)
     fields = measure_fields(rest, face, surface.vertices_in("ear"))
-    look = make_look(seed)
+    look = _with_moles(make_look(seed), rest[surface.vertices_in("face")], random)
     noise = Noise(seed)
     normals = surface.normals(rest)
     skin = surface.vertices_in("face", "scalp", "ear", "neck")
@@ -80,8 +80,22 @@ def make_person(seed: int, model: HeadModel) -> Person:
     return Person(seed, head, surface, face, fields, detail, creases, hair, look, noise)
 
 
+def _with_moles(look: Look, places: np.ndarray, random: np.random.Generator) -> Look:
+    count = random.poisson(2.5)
+    return replace(
+        look,
+        mole_places=places[random.integers(len(places), size=count)],
+        mole_radii=random.uniform(0.0006, 0.0016, count),
+    )
+
+
 def _detail(
-    rest: np.ndarray, normals: np.ndarray, skin: np.ndarray, fields: Fields, look: Look, noise: Noise
+    rest: np.ndarray,
+    normals: np.ndarray,
+    skin: np.ndarray,
+    fields: Fields,
+    look: Look,
+    noise: Noise,
 ) -> np.ndarray:
     """Lumps of the neutral skin [V, 3] m that no identity mode has: asymmetry, ridges of the brows."""
     lumps = 0.7 * noise.value(rest, 0.045, 3) + 0.4 * noise.value(rest, 0.018, 4)
@@ -89,5 +103,3 @@ def _detail(
     brow = 0.0007 * np.exp(-np.square(fields.brow / look.brow_width))
     height = (DETAIL * lumps + brow) * free
     return (height[:, None] * normals).astype(np.float32)
-
-

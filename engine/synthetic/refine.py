@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A finer mesh of the same head: one Loop subdivision as a matrix, so that everything linear follows."""
+"""A finer mesh of the same head: Loop subdivision as a matrix, so that all that is linear follows."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ class Surface:
 
 
 def mesh_normals(vertices: np.ndarray, faces: np.ndarray, normal_sum: csr_matrix) -> np.ndarray:
-    """Area-weighted unit normals [V, 3]; the sum over faces is a matrix because it runs every frame."""
+    """Area-weighted unit normals [V, 3]; the sum over faces is a matrix, for speed."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     normals = normal_sum @ np.cross(b - a, c - a)
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
@@ -80,7 +80,9 @@ def _refined(base: HeadTensors, matrix: csr_matrix, faces: np.ndarray) -> HeadTe
 
     def fine_basis(basis: torch.Tensor) -> torch.Tensor:
         k = len(basis)
-        by_vertex = basis.reshape(k, matrix.shape[1], 3).transpose(0, 1).reshape(matrix.shape[1], k * 3)
+        by_vertex = (
+            basis.reshape(k, matrix.shape[1], 3).transpose(0, 1).reshape(matrix.shape[1], k * 3)
+        )
         dense = fine(by_vertex).reshape(matrix.shape[0], k, 3).transpose(0, 1)
         return dense.reshape(k, matrix.shape[0] * 3).contiguous()
 
@@ -103,7 +105,9 @@ def loop_matrix(faces: np.ndarray, count: int) -> tuple[csr_matrix, np.ndarray, 
         The matrix [V', V] that makes the new vertices out of the old, the new faces [4F, 3] int32
         (four for each old one, one after the other), and the two ends [V'-V, 2] of each split edge.
     """
-    corners = np.stack([faces, np.roll(faces, -1, 1)], -1).reshape(-1, 2)  # edge k joins corners k, k+1
+    corners = np.stack([faces, np.roll(faces, -1, 1)], -1).reshape(
+        -1, 2
+    )  # edge k joins corners k, k+1
     opposite = np.roll(faces, -2, 1).reshape(-1)
     edges, edge_of = np.unique(np.sort(corners, 1), axis=0, return_inverse=True)
     edge_of = edge_of.reshape(-1)
@@ -130,8 +134,12 @@ def loop_matrix(faces: np.ndarray, count: int) -> tuple[csr_matrix, np.ndarray, 
     values += [own, share[free[:, 0]], np.full(len(rims), 1 / 8)]
 
     shape = (count + len(edges), count)
-    matrix = coo_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape)
+    matrix = coo_matrix(
+        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape
+    )
     ab, bc, ca = (count + edge_of.reshape(-1, 3)).T
     a, b, c = faces.T
-    four = np.stack([np.stack(t, -1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))], 1)
+    four = np.stack(
+        [np.stack(t, -1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))], 1
+    )
     return matrix.tocsr().astype(np.float32), four.reshape(-1, 3).astype(np.int32), edges

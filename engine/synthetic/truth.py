@@ -32,8 +32,16 @@ def make_truth(person: Person) -> Truth:
     """The person's canonical surface."""
     theta = np.zeros((len(JOINTS), 3), np.float32)
     theta[JAW, 0] = CANONICAL_JAW
-    posed = person.pose(np.zeros(len(person.head.expression_names), np.float32), theta, np.zeros(3, np.float32))
-    return Truth(posed.skin, person.surface.faces, person.surface.vertex_region, posed.hair, person.hair.faces)
+    posed = person.pose(
+        np.zeros(len(person.head.expression_names), np.float32), theta, np.zeros(3, np.float32)
+    )
+    return Truth(
+        posed.skin,
+        person.surface.faces,
+        person.surface.vertex_region,
+        posed.hair,
+        person.hair.faces,
+    )
 
 
 def write_truth(capture_path: Path, truth: Truth) -> None:
@@ -42,7 +50,9 @@ def write_truth(capture_path: Path, truth: Truth) -> None:
     Raises:
         SpaceError: it could not be written.
     """
-    write_tensors(capture_path / FILE_NAME, {"kind": "truth", "schema_version": SCHEMA_VERSION}, vars(truth))
+    write_tensors(
+        capture_path / FILE_NAME, {"kind": "truth", "schema_version": SCHEMA_VERSION}, vars(truth)
+    )
 
 
 def read_truth(capture_path: Path) -> Truth:
@@ -55,10 +65,14 @@ def read_truth(capture_path: Path) -> Truth:
     try:
         return Truth(**arrays)
     except TypeError as error:
-        raise CaptureError(f"The truth in {capture_path} is damaged.", "Make the synthetic capture again.") from error
+        raise CaptureError(
+            f"The truth in {capture_path} is damaged.", "Make the synthetic capture again."
+        ) from error
 
 
-def surface_error(mesh_vertices: np.ndarray, mesh_faces: np.ndarray, truth: Truth) -> dict[str, float]:
+def surface_error(
+    mesh_vertices: np.ndarray, mesh_faces: np.ndarray, truth: Truth
+) -> dict[str, float]:
     """How far the true face lies from a mesh.
 
     From points spread evenly over the true surface of the face (no hair, eyes, or inside of the
@@ -89,7 +103,9 @@ def face_probes(truth: Truth) -> np.ndarray:
     """Points [PROBES, 3] m spread evenly over the true face, always the same ones."""
     face = truth.vertex_region == REGIONS.index("face")
     corners = truth.vertices[truth.faces[face[truth.faces].all(1)]].astype(np.float64)  # [T, 3, 3]
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    area = np.linalg.norm(
+        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
+    )
     random = np.random.default_rng(0)
     chosen = random.choice(len(corners), PROBES, p=area / area.sum())
     u, v = np.sqrt(random.random(PROBES)), random.random(PROBES)
