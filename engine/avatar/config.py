@@ -50,7 +50,7 @@ class ModelConfig:
     """m; farther than this from the posed head is empty."""
     step: float = 0.0025
     """m between samples on a ray."""
-    frame_cell: float = 0.01
+    frame_cell: float = 0.0125
     """m; cell of the coarse occupancy grid of each frame."""
     occupancy_cells: int = 96
     """Cells per axis of the canonical occupancy grid."""

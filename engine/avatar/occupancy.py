@@ -13,8 +13,8 @@ from ..head.model import PARTS
 from ..head.skinning import HeadTensors, canonical_vertices
 from ..kernels.nearest import PosedMeshes
 
-DECAY = 0.8  # of a cell's remembered density, per update
-THRESHOLD = 0.01  # opacity of one step that counts as something
+DECAY = 0.8  # of a cell's remembered density, per look
+THRESHOLD = 0.04  # opacity of one step that counts as something; an untrained field stays below it
 START = 1e3  # 1/m; nothing is known yet, everything may be there
 INNER_DEPTH = 0.015  # m under the skin that may be seen …
 MOUTH_DEPTH = 0.05  # … and behind the lips
@@ -60,10 +60,11 @@ class OccupancyGrid(nn.Module):
             self._reachable = self.density.flatten().nonzero()[:, 0]
         return self._reachable
 
-    def remember(self, flat: Tensor, sigma: Tensor) -> None:
-        """Take new densities [K] 1/m at cells [K]: a maximum that decays, never quite to zero."""
+    def remember(self, flat: Tensor, sigma: Tensor, *, anew: bool = False) -> None:
+        """Take new densities [K] 1/m at cells [K]: a maximum that decays, or just they, never quite zero."""
         memory = self.density.view(-1)
-        memory[flat] = torch.maximum(memory[flat] * DECAY, sigma).clamp_min(1e-6)
+        old = memory[flat] * (0 if anew else DECAY)
+        memory[flat] = torch.maximum(old, sigma).clamp_min(1e-6)
 
     def refresh(self) -> None:
         """Derive `occupied` from the densities, one cell wider than they are (offsets, jitter)."""

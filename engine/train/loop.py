@@ -24,6 +24,7 @@ from .per_frame import PerFrame
 from .settings import TrainSettings
 
 SMOOTH = 0.98  # of the curves' running means
+CELLS_AT_ONCE = 16384
 
 
 def optimiser_for(settings: TrainSettings, avatar: Avatar, per_frame: PerFrame) -> torch.optim.Adam:
@@ -68,6 +69,9 @@ def train(
     """
     poser = Poser(avatar)
     cells: dict[int, FrameCells] = {}
+    if progress.step == 0:
+        avatar.occupancy.start(avatar.skin, avatar.low, avatar.size, avatar.config.shell)
+    grown = poser.grown_occupancy()
     loss_mean = psnr_mean = math.nan
     saved = time.time()
     for step in range(progress.step, settings.steps):
@@ -77,8 +81,8 @@ def train(
         avatar.window = avatar.config.position_octaves * min(share / settings.anneal, 1.0) + 1e-3
         for group in optimiser.param_groups:
             group["lr"] = group["first_lr"] * settings.last_rate**share
-        if step % settings.occupancy_every == 0:
-            update_occupancy(avatar, per_frame, frames, random, first=step == 0)
+        if step >= settings.occupancy_from and step % settings.occupancy_every == 0:
+            update_occupancy(avatar, per_frame, frames, random, anew=step == settings.occupancy_from)
             grown = poser.grown_occupancy()
 
         chosen = random.choice(len(frames), min(settings.frames_per_step, len(frames)), replace=False)
@@ -142,25 +146,22 @@ def surveyed(cells: dict[int, FrameCells], chosen: np.ndarray, poser: Poser, pos
 
 @torch.no_grad()
 def update_occupancy(
-    avatar: Avatar, per_frame: PerFrame, frames: TrainingFrames, random: np.random.Generator, *, first: bool
+    avatar: Avatar, per_frame: PerFrame, frames: TrainingFrames, random: np.random.Generator, *, anew: bool
 ) -> None:
-    """Look at the density of random reachable cells under a random frame's condition."""
+    """Look at the density in random reachable cells (all of them when `anew`), each under one random frame."""
     grid = avatar.occupancy
-    if first:
-        grid.start(avatar.skin, avatar.low, avatar.size, avatar.config.shell)
     reachable = grid.reachable()
-    count = len(reachable) if first else max(len(reachable) // 4, 1)
-    flat = reachable[torch.from_numpy(random.permutation(len(reachable))[:count]).to(avatar.device)]
-    jitter = torch.rand(count, 3, device=avatar.device) - 0.5
-    u = grid.centres(flat) + jitter / grid.cells
-    row = torch.from_numpy(random.integers(len(frames), size=1)).to(avatar.device)
-    condition = per_frame.condition(row, frames.psi[row], frames.theta[row])
-    ones = torch.ones(count, 1, device=avatar.device)
-    deformed = avatar.deformation(u * 2 - 1, ones, condition, avatar.window, None)
-    sigma = avatar.field.sigma(u + deformed.offset / avatar.size)
-    if not first:
-        grid.remember(flat, sigma)
-        grid.refresh()
+    count = len(reachable) if anew else max(len(reachable) // 4, 1)
+    for part in torch.from_numpy(random.permutation(len(reachable))[:count]).to(avatar.device).split(CELLS_AT_ONCE):
+        flat = reachable[part]
+        u = grid.centres(flat) + (torch.rand(len(flat), 3, device=avatar.device) - 0.5) / grid.cells
+        row = torch.from_numpy(random.integers(len(frames), size=1)).to(avatar.device)
+        condition = per_frame.condition(row, frames.psi[row], frames.theta[row])
+        ones = torch.ones(len(flat), 1, device=avatar.device)
+        deformed = avatar.deformation(u * 2 - 1, ones, condition, avatar.window, None)
+        sigma = avatar.field.sigma(u + deformed.offset / avatar.size)
+        grid.remember(flat, sigma, anew=anew)
+    grid.refresh()
 
 
 def next_rays(rays: int, samples: int, wanted: int) -> int:

@@ -46,6 +46,8 @@ class TrainSettings:
     """… and in stage two, where it keeps the parts compact and their names true."""
     loss_correction: float = 1.0
     """Weight of the squared corrections (rad, m, coefficients)."""
+    occupancy_from: int = 96
+    """Steps before anything counts as empty; a multiple of `occupancy_every`."""
     occupancy_every: int = 16
     """Steps between updates of the occupancy grid."""
     checkpoint_s: float = 60.0

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`render`: frames of an avatar as PNG files with straight alpha."""
+
+import json
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..avatar.model import Avatar
+from ..capture.folder import read_capture
+from ..config import Render
+from ..devices import resolve_device
+from ..errors import HeadMismatchError, InputError
+from ..files import write_atomic
+from ..jobs import Job
+from .camera import Camera
+from .frame import Planes, render_frame
+
+
+def run(config: Render, job: Job) -> dict:
+    """Render frames FIRST-LAST of the avatar's motion, or of a capture's.
+
+    Raises:
+        AvatarError: the avatar cannot be used.
+        CaptureError: the capture cannot be used.
+        HeadMismatchError: the capture was made with another head model.
+        InputError: a camera file or a frame range that makes no sense.
+        SpaceError: OUT cannot be written.
+    """
+    avatar = Avatar.load(config.avatar, resolve_device(config.device))
+    motion, camera = avatar.file.motion, avatar.file.camera
+    if config.capture is not None:
+        capture = read_capture(config.capture)
+        if capture.head.model_fingerprint != avatar.head.model_fingerprint:
+            raise HeadMismatchError(
+                f"{config.capture} was made with another head model than the avatar "
+                f"({capture.head.model_name}, not {avatar.head.model_name}).",
+                "Run the capture again with the avatar's head model.",
+            )
+        motion, camera = capture.motion, capture.camera
+    if config.camera is not None:
+        camera = read_camera(config.camera)
+    if config.size:
+        camera = camera.resized(round(config.size * camera.width / camera.height), config.size)
+    first, last = frame_range(config.frames, len(motion))
+    began = time.time()
+    for done, index in enumerate(range(first, last + 1)):
+        job.update("rendering", done, last + 1 - first)
+        planes = render_frame(avatar, camera, motion.psi[index], motion.theta[index], motion.translation[index])
+        write_picture(config.out / f"{index:05d}.png", planes)
+    count = last + 1 - first
+    job.update("rendering", count, count)
+    return {"frames": count, "seconds_per_frame": (time.time() - began) / count, "out": str(config.out)}
+
+
+def frame_range(text: str, count: int) -> tuple[int, int]:
+    """First and last frame of a range A-B (or A alone); all of `count` when empty.
+
+    Raises:
+        InputError: no such range.
+    """
+    if not text:
+        return 0, count - 1
+    try:
+        first, _, last = text.partition("-")
+        bounds = int(first), int(last or first)
+    except ValueError:
+        bounds = -1, -1
+    if not 0 <= bounds[0] <= bounds[1] < count:
+        raise InputError(f"“{text}” is no range of the frames 0 to {count - 1}.", "Give A-B, for example 0-9.")
+    return bounds
+
+
+def read_camera(path: Path) -> Camera:
+    """The camera in a JSON file.
+
+    Raises:
+        InputError: no such file, or an entry is missing or makes no sense.
+    """
+    try:
+        camera = Camera.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"The camera file {path} cannot be used ({error!r}).",
+            "It needs width, height, fx, fy, cx, cy and camera_from_world (4 rows of 4).",
+        ) from error
+    if min(camera.width, camera.height, camera.fx, camera.fy) <= 0 or not np.isfinite(camera.camera_from_world).all():
+        raise InputError(f"The camera file {path} holds numbers that make no sense.", "Sizes must be positive.")
+    return camera
+
+
+def write_picture(path: Path, planes: Planes) -> None:
+    """A frame as 8-bit PNG with straight (not premultiplied) alpha, as viewers expect it."""
+    straight = planes.colour / np.maximum(planes.alpha[..., None], 1e-4)
+    rgba = np.clip(np.dstack([straight[..., ::-1], planes.alpha]), 0, 1)
+    done, data = cv2.imencode(".png", (rgba * 255 + 0.5).astype(np.uint8))
+    assert done
+    write_atomic(path, lambda temporary: temporary.write_bytes(data.tobytes()) and None)
