@@ -35,6 +35,8 @@ class WaitingOperator:
             self.finish(context, self.prepare(context)())
         except PartNerFaceError as error:
             return refuse(self, error)
+        except Exception as error:
+            return refuse(self, own_mistake(error))
         return {"FINISHED"}
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:

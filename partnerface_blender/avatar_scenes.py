@@ -63,7 +63,8 @@ def render_alone(scene: bpy.types.Scene, *, animation: bool, in_window: bool) ->
     try:
         bpy.ops.render.render(how, animation=animation, scene=avatar_scene.name)
     except RuntimeError as error:  # Blender's wrapping of an engine's error report
-        raise SceneError(str(error).removeprefix("Error: ").strip()) from error
+        sentence = str(error).strip().splitlines()[0].removeprefix("Error: ")
+        raise SceneError(sentence) from error
 
 
 def share_objects(avatar_scene: bpy.types.Scene, rigs: list, camera: bpy.types.Object) -> None:

@@ -54,6 +54,7 @@ class EngineProcess:
         self._over = threading.Event()  # the process has ended
         self.last_heard = self.last_progress = time.monotonic()
         self._listener, self._folder, self._key = listener, folder, key
+        self._address = listener.address
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._numbers = itertools.count(1)
         self._pending: dict[int, Pending] = {}
@@ -104,8 +105,9 @@ class EngineProcess:
                 "Install the engine in the add-on's preferences, or choose another Python.",
                 "engine_start",
             ) from error
-        engine = cls(process, listener, folder, key, log)
+        # Before the threads start: a process that ends at once closes the listener.
         invitation = {"address": listener.address, "family": family, "key": key.hex()}
+        engine = cls(process, listener, folder, key, log)
         try:
             process.stdin.write(json.dumps(invitation).encode() + b"\n")  # type: ignore[union-attr]
             process.stdin.flush()  # type: ignore[union-attr]
@@ -312,7 +314,7 @@ class EngineProcess:
         self._over.set()
         if not self._connected:
             try:
-                Client(self._listener.address).close()  # wakes `_accept`
+                Client(self._address).close()  # wakes `_accept`
             except (OSError, EOFError):
                 pass
         self._reader.join(5.0)  # it first hands over what the engine still said

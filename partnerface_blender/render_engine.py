@@ -93,7 +93,6 @@ class PARTNERFACE_RenderEngine(bpy.types.RenderEngine):
 
     def _fail(self, error: PartNerFaceError) -> None:
         self.error_set(str(error))
-        self.report({"ERROR"}, str(error))
 
     def _picture(self, depsgraph: bpy.types.Depsgraph) -> Picture:
         """All avatars of the scene, merged."""
