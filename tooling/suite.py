@@ -14,7 +14,7 @@ from .extension import package, zip_path
 from .running import clean_environment
 
 ENGINE_TESTS_LIMIT_S = 1200
-BLENDER_TESTS_LIMIT_S = 420
+BLENDER_TESTS_LIMIT_S = 600
 TEST_PATHS = ["tests", "--ignore=tests/blender"]
 # bpy can hang or crash while the interpreter is taken down, after every test has passed
 PYTEST_AND_LEAVE = (
