@@ -15,7 +15,7 @@ from ..kernels.nearest import PosedMeshes
 
 DECAY = 0.8  # of a cell's remembered density, per look
 THRESHOLD = 0.04  # opacity of one step that counts as something; an untrained field stays below it
-START = 1e3  # 1/m; nothing is known yet, everything may be there
+START = 30.0  # 1/m; nothing is known yet: enough to count as something, too little to hide anything
 INNER_DEPTH = 0.015  # m under the skin that may be seen …
 MOUTH_DEPTH = 0.05  # … and behind the lips
 

@@ -32,9 +32,9 @@ def optimiser_for(settings: TrainSettings, avatar: Avatar, per_frame: PerFrame) 
     table = avatar.field.table
     nets = [value for value in avatar.parameters() if value is not table]
     groups = [
-        {"params": [table], "lr": settings.rate_table},
-        {"params": [*nets, per_frame.code, per_frame.appearance], "lr": settings.rate_nets},
-        {"params": list(per_frame.corrections.values()), "lr": settings.rate_corrections},
+        {"name": "table", "params": [table], "lr": settings.rate_table},
+        {"name": "nets", "params": [*nets, per_frame.code, per_frame.appearance], "lr": settings.rate_nets},
+        {"name": "corrections", "params": list(per_frame.corrections.values()), "lr": settings.rate_corrections},
     ]
     groups = [group | {"first_lr": group["lr"]} for group in groups if group["params"]]
     return torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
@@ -80,7 +80,8 @@ def train(
         stage_two = share >= settings.warm_up
         avatar.window = avatar.config.position_octaves * min(share / settings.anneal, 1.0) + 1e-3
         for group in optimiser.param_groups:
-            group["lr"] = group["first_lr"] * settings.last_rate**share
+            waits = group["name"] == "corrections" and not stage_two  # there is nothing to hold on to yet
+            group["lr"] = 0.0 if waits else group["first_lr"] * settings.last_rate**share
         if step >= settings.occupancy_from and step % settings.occupancy_every == 0:
             update_occupancy(avatar, per_frame, frames, random, anew=step == settings.occupancy_from)
             grown = poser.grown_occupancy()

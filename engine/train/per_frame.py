@@ -31,12 +31,15 @@ class PerFrame(nn.Module):
         )
 
     def corrected(self, chosen: Tensor, psi: Tensor, theta: Tensor, translation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The parameters of the chosen rows [n] with their corrections."""
-        if self.corrections:
-            psi = psi + self.corrections["psi"][chosen]
-            theta = theta + self.corrections["theta"][chosen]
-            translation = translation + self.corrections["translation"][chosen]
-        return psi, theta, translation
+        """The parameters of the chosen rows [n] with their corrections.
+
+        The corrections' mean over all frames is taken off: the avatar itself must learn what all
+        frames share, or frames without corrections would not fit it.
+        """
+        if not self.corrections:
+            return psi, theta, translation
+        own = {name: value[chosen] - value.mean(0) for name, value in self.corrections.items()}
+        return psi + own["psi"], theta + own["theta"], translation + own["translation"]
 
     def condition(self, chosen: Tensor, psi: Tensor, theta: Tensor) -> Condition:
         """The nets' condition of the chosen rows [n]."""

@@ -28,7 +28,7 @@ class TrainSettings:
     """Learning rate of the hash table."""
     rate_nets: float = 2e-3
     """Learning rate of all nets and codes."""
-    rate_corrections: float = 2e-4
+    rate_corrections: float = 1e-4
     """Learning rate of the per-frame corrections."""
     last_rate: float = 0.05
     """Learning rates fall exponentially to this share."""
