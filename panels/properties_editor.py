@@ -51,7 +51,7 @@ class PARTNERFACE_PT_object(bpy.types.Panel):
         """The file, the head, the quality."""
         layout = self.layout
         layout.use_property_split = True
-        for name in ("path", "head", "quality"):
+        for name in ("path", "head", "quality", "casts_shadow"):
             layout.prop(context.object.partnerface, name)
 
 

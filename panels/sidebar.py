@@ -104,6 +104,7 @@ class PARTNERFACE_PT_avatar(Sidebar, bpy.types.Panel):
         box.label(text=rig.name, icon="OUTLINER_OB_ARMATURE")
         box.prop(rig.partnerface, "path")
         box.prop(rig.partnerface, "quality")
+        box.prop(rig.partnerface, "casts_shadow")
         row = column.row(align=True)
         row.operator("partnerface.render", icon="RENDER_STILL")
         row.operator("partnerface.render", text="", icon="RENDER_ANIMATION").animation = True

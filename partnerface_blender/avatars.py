@@ -56,7 +56,7 @@ def load_avatar(
     )
     rig.add_vertex_groups(head, arrays["skin_weights"])
     rig.bind(head, armature)
-    armature.partnerface.path = str(path)
+    armature.partnerface.path = stored_path(path)
     armature.partnerface.head = head
 
     if options.motion and len(psi):
@@ -95,6 +95,15 @@ def find_clip(record: dict) -> Path | None:
     if clip and Path(clip).is_file():
         return Path(clip)
     return None
+
+
+def stored_path(path: Path) -> str:
+    """The path as the rig keeps it: relative to the .blend where the user's preferences say so."""
+    relative = bpy.context.preferences.filepaths.use_relative_paths and bpy.data.filepath
+    try:
+        return bpy.path.relpath(str(path)) if relative else str(path)
+    except ValueError:  # on another drive
+        return str(path)
 
 
 def avatar_path(armature: bpy.types.Object) -> Path:

@@ -10,6 +10,16 @@ QUALITIES = (
 )
 
 
+def show_shadow(avatar: "PARTNERFACE_PG_avatar", context: bpy.types.Context) -> None:
+    """Make the head mesh a caster of shadows and nothing else, or leave it out of renders."""
+    head = avatar.head
+    if head is None:
+        return
+    head.hide_render = not avatar.casts_shadow
+    for ray in ("camera", "diffuse", "glossy", "transmission", "volume_scatter"):
+        setattr(head, f"visible_{ray}", not avatar.casts_shadow)
+
+
 class PARTNERFACE_PG_avatar(bpy.types.PropertyGroup):
     """On the rig object: which avatar it drives."""
 
@@ -29,6 +39,12 @@ class PARTNERFACE_PG_avatar(bpy.types.PropertyGroup):
         description="How finely the engine samples this avatar in final renders",
         items=QUALITIES,
         default="exact",
+    )
+    casts_shadow: BoolProperty(
+        name="Cast Shadow",
+        description="Let the head mesh, unseen itself, throw shadows in Cycles renders",
+        default=False,
+        update=show_shadow,
     )
 
 

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests do in Blender, in the child: install, load, render, read pictures back."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+PACKAGE = "bl_ext.user_default.partnerface"
+
+
+def install(zip_path):
+    """Install the packaged extension as a user would."""
+    bpy.ops.extensions.package_install_files(
+        filepath=zip_path, repo="user_default", enable_on_install=True
+    )
+
+
+def addon(name):
+    """A module of the installed add-on."""
+    return importlib.import_module(f"{PACKAGE}.partnerface_blender.{name}")
+
+
+def stop_engine():
+    """Let no engine outlive the test."""
+    if f"{PACKAGE}.partnerface_blender.engine_link" in sys.modules:
+        addon("engine_link").stop_engine()
+
+
+def empty_scene():
+    """A scene without the start-up file's objects."""
+    for item in list(bpy.data.objects):
+        bpy.data.objects.remove(item)
+    scene = bpy.context.scene
+    scene.render.engine = "PARTNERFACE"
+    scene.render.film_transparent = True
+    return scene
+
+
+def load_avatar(path, **options):
+    """An empty scene with the avatar in it: scene, rig, head."""
+    scene = empty_scene()
+    assert bpy.ops.partnerface.load_avatar(filepath=path, **options) == {"FINISHED"}
+    rig = bpy.context.view_layer.objects.active
+    return scene, rig, rig.partnerface.head
+
+
+def neutral(scene, rig, head):
+    """Forget the tracked motion and put every parameter to zero."""
+    for owner in (rig, head.data.shape_keys):
+        owner.animation_data_clear()
+    for block in head.data.shape_keys.key_blocks:
+        block.value = 0.0
+    for bone in rig.pose.bones:
+        bone.location, bone.rotation_euler = (0, 0, 0), (0, 0, 0)
+    scene.frame_set(scene.frame_current)
+
+
+def render(scene, folder, name):
+    """Render as F12 does; the picture [H, W, 4] float32, scene-linear, first row on top."""
+    settings = scene.render.image_settings
+    if hasattr(settings, "media_type"):
+        settings.media_type = "IMAGE"
+    settings.file_format, settings.color_mode, settings.color_depth = "OPEN_EXR", "RGBA", "32"
+    scene.render.filepath = str(Path(folder) / f"{name}.exr")
+    bpy.ops.render.render(write_still=True)
+    return read_picture(scene.render.filepath)
+
+
+def read_picture(path):
+    """A picture file's pixels [H, W, 4] float32 as they are, first row on top."""
+    image = bpy.data.images.load(path)
+    image.colorspace_settings.name = "Non-Color"
+    width, height = image.size
+    pixels = np.empty(width * height * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    bpy.data.images.remove(image)
+    return pixels.reshape(height, width, 4)[::-1].copy()
+
+
+def sentence_of(operator, *arguments, **options):
+    """The one sentence that an operator refuses with; empty where it does not refuse."""
+    try:
+        operator(*arguments, **options)
+    except RuntimeError as error:
+        return str(error).removeprefix("Error: ").strip()
+    return ""
+
+
+def projected(scene, rig, points):
+    """Rig-local points [N, 3] → pixels [N, 2] and depths [N] in the scene's camera."""
+    width, height = picture_size(scene)
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    view = addon("cameras").see(
+        scene.camera.evaluated_get(depsgraph),
+        rig.evaluated_get(depsgraph),
+        depsgraph,
+        width,
+        height,
+    )
+    camera_from_head = np.array(view.camera["camera_from_world"])
+    seen = addon("axes").to_head(points) @ camera_from_head[:3, :3].T + camera_from_head[:3, 3]
+    focal = (view.camera["fx"], view.camera["fy"])
+    pixels = seen[:, :2] / seen[:, 2:] * focal + (view.camera["cx"], view.camera["cy"])
+    return pixels, seen[:, 2] * view.depth_scale
+
+
+def picture_size(scene):
+    """Width and height of a final render."""
+    scale = scene.render.resolution_percentage / 100
+    return int(scene.render.resolution_x * scale), int(scene.render.resolution_y * scale)
+
+
+def deformed_vertices(head):
+    """The head's vertices [V, 3] as shape keys and bones move them, rig space."""
+    mesh = head.evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh()
+    points = np.empty(len(mesh.vertices) * 3, np.float32)
+    mesh.vertices.foreach_get("co", points)
+    return points.reshape(-1, 3).astype(np.float64)
+
+
+def avatar_planes(scene, rig):
+    """What the engine itself gives for the scene's frame: colour [H, W, 4] and depth [H, W]."""
+    link, avatars = addon("engine_link"), addon("avatars")
+    settings, depsgraph = link.read_settings(), bpy.context.evaluated_depsgraph_get()
+    header = link.describe_avatar(settings, avatars.avatar_path(rig))
+    view = addon("cameras").see(
+        scene.camera.evaluated_get(depsgraph), rig.evaluated_get(depsgraph), depsgraph,
+        *picture_size(scene),
+    )  # fmt: skip
+    values = addon("parameters").read_parameters(rig, depsgraph, header["expression_names"])
+    request = addon("engine_process").RenderRequest(
+        header["avatar"], view.camera, values.psi, values.theta, values.translation
+    )
+    planes = link.render(settings, request, lambda: False, lambda done: None)
+    depth = planes["depth"]
+    scaled = np.where(depth < 1e9, depth * view.depth_scale, depth)
+    return planes["combined"].astype(np.float32), scaled

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real Blender, a fresh one for each test: `in_blender(function)` runs the function in a child.
+
+pytest runs in an environment that has the bpy wheel. Each child has its own empty user folder,
+installs the packaged extension as a user would, and is ended if it takes too long. Functions that
+run in the child are named `blender_…`, take JSON values and return one.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CHILD = Path(__file__).parent / "child.py"
+RESULT = "RESULT "  # begins the line that holds what the function returned
+LIMIT_S = 240
+
+
+@pytest.fixture(scope="session", autouse=True)
+def blender_wheel():
+    """There is nothing to test without Blender."""
+    return pytest.importorskip("bpy", reason="this Python has no bpy wheel (see build.py setup)")
+
+
+@pytest.fixture(scope="session")
+def engine_python():
+    """The Python of the engine's environment."""
+    chosen = os.environ.get("PARTNERFACE_PYTHON")
+    python = Path(chosen) if chosen else ROOT / ".venv" / "bin" / "python"
+    if not python.is_file():
+        pytest.skip(f"there is no engine environment ({python}); run `python3 build.py setup`")
+    return python
+
+
+@pytest.fixture(scope="session")
+def extension_zip(tmp_path_factory):
+    """The extension as it is packaged from the checkout as it is now."""
+    sys.path.insert(0, str(ROOT))
+    try:
+        from tooling.extension import packaged_files, write_zip
+    finally:
+        sys.path.remove(str(ROOT))
+    path = tmp_path_factory.mktemp("package") / "partnerface.zip"
+    write_zip(path, packaged_files())
+    return path
+
+
+@pytest.fixture(scope="session")
+def cache_folder():
+    """Compiled kernels and the trained avatar, kept between runs."""
+    folder = Path(os.environ.get("PARTNERFACE_CACHE", ROOT / ".cache"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def avatar(engine_python, cache_folder):
+    """A small avatar, really trained; trained anew when the engine's learning code has changed."""
+    digest = hashlib.sha256()
+    for part in ("avatar", "head", "kernels", "synthetic", "train"):
+        for path in sorted((ROOT / "engine" / part).rglob("*.py")):
+            digest.update(path.read_bytes())
+    folder = cache_folder / f"blender-test-avatar-{digest.hexdigest()[:12]}"
+    file = folder / "out" / "avatar.safetensors"
+    if not file.is_file():
+        synth = [
+            "synth",
+            folder / "capture",
+            "--size",
+            "64",
+            "--frames",
+            "24",
+            "--test-frames",
+            "4",
+        ]
+        train = ["train", folder / "capture", folder / "out", "--preset", "draft", "--steps", "150"]
+        for arguments in (synth, [*train, "--device", "cpu"]):
+            command = [engine_python, "-m", "engine", *arguments, "--quiet"]
+            subprocess.run(list(map(str, command)), cwd=ROOT, check=True, timeout=900)
+    return file
+
+
+@pytest.fixture
+def in_blender(extension_zip, engine_python, cache_folder, tmp_path):
+    """Runs a `blender_…` function of the test's module in a fresh Blender; what it returns."""
+
+    def run(function, *arguments, install=True, python=engine_python):
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        environment |= {
+            "BLENDER_USER_RESOURCES": str(tmp_path / "blender"),
+            "PARTNERFACE_PYTHON": str(python),
+            "PARTNERFACE_CACHE": str(cache_folder),
+            "PARTNERFACE_TEST_ZIP": str(extension_zip) if install else "",
+        }
+        (tmp_path / "blender").mkdir(exist_ok=True)
+        call = [function.__code__.co_filename, function.__name__, json.dumps(arguments)]
+        try:
+            done = subprocess.run(
+                [sys.executable, str(CHILD), *call],
+                env=environment,
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                timeout=LIMIT_S,
+            )
+        except subprocess.TimeoutExpired as error:
+            said = (error.stdout or b"").decode(errors="replace")[-3000:]
+            pytest.fail(f"Blender did not end within {LIMIT_S} s:\n{said}")
+        results = [line for line in done.stdout.splitlines() if line.startswith(RESULT)]
+        if done.returncode or not results:
+            pytest.fail(
+                f"{function.__name__} failed in Blender (status {done.returncode}):\n"
+                f"{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+            )
+        return json.loads(results[-1].removeprefix(RESULT))
+
+    return run

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes wrong is one sentence with a way out, and the next render works."""
+
+import pytest
+
+
+def blender_refusals(avatar, folder):
+    """What each wrong thing says; Blender lives through all of them."""
+    import os
+    import threading
+    import time
+    from pathlib import Path
+
+    import bpy
+    from blender_side import addon, empty_scene, load_avatar, sentence_of
+
+    said = {}
+    scene = empty_scene()
+    load, render = bpy.ops.partnerface.load_avatar, bpy.ops.render.render
+    said["missing file"] = sentence_of(load, filepath=str(Path(folder) / "nobody.safetensors"))
+    broken = Path(folder) / "broken.safetensors"
+    broken.write_bytes(Path(avatar).read_bytes()[:100_000])
+    said["truncated file"] = sentence_of(load, filepath=str(broken))
+    said["no avatar"] = sentence_of(bpy.ops.partnerface.set_up_compositor)
+
+    scene, rig, head = load_avatar(avatar)
+    path = rig.partnerface.path
+    rig.partnerface.path = str(broken)
+    said["render of a truncated file"] = sentence_of(render)
+    rig.partnerface.path = path
+    scene.camera.data.type = "ORTHO"
+    said["no perspective"] = sentence_of(render)
+    scene.camera.data.type = "PERSP"
+    rig.scale.x = 2.0
+    said["stretched"] = sentence_of(render)
+    rig.scale.x = 1.0
+    camera, scene.camera = scene.camera, None
+    said["no camera"] = sentence_of(render)
+    scene.camera = camera
+    said["own engine"] = sentence_of(bpy.ops.partnerface.set_up_compositor)
+    scene.partnerface.clip = "/no/such/clip.mp4"
+    said["missing clip"] = sentence_of(bpy.ops.partnerface.capture)
+
+    # Big enough that the engine is still at it when it is killed.
+    scene.render.resolution_percentage = 1600
+    process = addon("engine_link").running_engine().process
+    killer = threading.Thread(target=lambda: (time.sleep(1.0), os.kill(process.pid, 9)))
+    killer.start()
+    said["killed"] = sentence_of(render)
+    killer.join()
+    scene.render.resolution_percentage = 50
+    said["after the kill"] = sentence_of(render)
+    head.shape_key_clear()
+    said["no shape keys"] = sentence_of(render)
+    return said
+
+
+def test_each_failure_is_one_sentence(in_blender, avatar, tmp_path):
+    said = in_blender(blender_refusals, str(avatar), str(tmp_path))
+    assert said.pop("after the kill") == ""
+    for what, sentence in said.items():
+        assert sentence, what
+        assert "\n" not in sentence, what
+        assert "Traceback" not in sentence, what
+        assert sentence.endswith((".", "!")), what
+    assert "nobody.safetensors" in said["missing file"]
+    assert "killed" in said["killed"]
+    assert "perspective" in said["no perspective"].lower()
+
+
+def blender_wrong_python():
+    import bpy
+    from blender_side import sentence_of
+
+    return [
+        sentence_of(bpy.ops.partnerface.check_engine),
+        sentence_of(bpy.ops.partnerface.load_avatar, filepath=__file__),
+    ]
+
+
+@pytest.mark.parametrize("python", ["/no/such/python", "/bin/false", "the tests' own"])
+def test_a_wrong_engine_python_is_said(in_blender, python):
+    import sys
+
+    chosen = sys.executable if python == "the tests' own" else python
+    for sentence in in_blender(blender_wrong_python, python=chosen):
+        assert sentence.endswith(".")
+        assert "engine" in sentence.lower()
+        assert "Traceback" not in sentence
+
+
+def blender_right_python():
+    import bpy
+
+    return sorted(bpy.ops.partnerface.check_engine())
+
+
+def test_the_engine_s_own_python_passes_the_check(in_blender):
+    assert in_blender(blender_right_python) == ["FINISHED"]
