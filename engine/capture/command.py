@@ -29,6 +29,8 @@ from .gaze import eye_rotations
 from .landmarks import FACE_POINTS, Track, track_clip
 from .matte import NeckCut, head_matte
 from .mediapipe_models import MediaPipeFaces, MediaPipeMatte
+from .outline import SIZE as OUTLINE_SIZE
+from .outline import Outlines, key_frames, outside_distance
 from .overlay import progress, write_overlay
 from .pose import WORLD_AXES
 from .stages import check_writable, claim_pictures, has_pictures, keep, kept, key_of
@@ -130,7 +132,8 @@ def _fit(
     if arrays is None:
         fit = fit_clip(
             model, points[:, :FACE_POINTS], np.asarray(track.frames), (clip.width, clip.height), device,
-            lambda step, loss: job.update("Fitting the head", step, ITERATIONS, loss=loss))
+            lambda step, loss: job.update("Fitting the head", step, ITERATIONS, loss=loss),
+            _outlines(track, clip))
         fit = _with_gaze(fit, model, points, clip)
         keep(out, "fit", key, fit.to_arrays())
     else:
@@ -140,6 +143,19 @@ def _fit(
         raise ClipError(f"Only {usable.sum()} frames show a face that can be followed; "
                         f"at least {MIN_FRAMES} are needed.", "Use a steadier or sharper clip.")
     return fit.only(usable), np.flatnonzero(usable)
+
+
+def _outlines(track: Track, clip: Clip) -> Outlines:
+    """Where the person is in a few frames."""
+    crop = choose_crop(np.stack(track.points), clip.width, clip.height, OUTLINE_SIZE)
+    chosen = key_frames(len(track.frames))
+    model = MediaPipeMatte()
+    try:
+        maps = [outside_distance(model.person(crop.picture(frame)))
+                for _, frame in clip.read_only(track.frames[i] for i in chosen)]  # fmt: skip
+    finally:
+        model.close()
+    return Outlines(chosen[: len(maps)], np.stack(maps), crop)
 
 
 def _with_gaze(fit: Fit, model: HeadModel, points: np.ndarray, clip: Clip) -> Fit:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..head.model import HeadModel
+from .outline import Outlines
 from .problem import LEFT_EYE_OUTER, RIGHT_EYE_OUTER, Problem
 
 RIGID = ("beta", "focal", "rotation", "ray", "depth")
@@ -73,6 +74,7 @@ def fit_clip(
     picture: tuple[int, int],
     device: torch.device,
     report: Callable[[int, float], None] = lambda step, loss: None,
+    outlines: Outlines | None = None,
 ) -> Fit:
     """The head's shape, lens and motion that explain the landmarks.
 
@@ -83,8 +85,9 @@ def fit_clip(
         picture: the clip's width and height, px.
         device: where to compute.
         report: told the iterations done (of `ITERATIONS`) and the loss per frame.
+        outlines: the person's masks in some frames; without them cranium and ears stay the mean's.
     """
-    problem = Problem(model, points, frames, picture, device)
+    problem = Problem(model, points, frames, picture, device, outlines)
     done = 0
     for free, iterations in STAGES:
         start = done

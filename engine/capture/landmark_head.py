@@ -25,9 +25,9 @@ class LandmarkHead:
     joint_identities: Tensor  # [B, J, 3] m, what an identity does to the joints
 
     @classmethod
-    def of(cls, model: HeadModel, device: torch.device) -> "LandmarkHead":
-        """The landmarks of the model."""
-        head, points = model.mean, model.mean.landmarks468
+    def of(cls, model: HeadModel, points: Landmarks, device: torch.device) -> "LandmarkHead":
+        """Points of the model, its landmarks or others."""
+        head = model.mean
 
         def tensor(array: np.ndarray) -> Tensor:
             return torch.as_tensor(np.ascontiguousarray(array, np.float32), device=device)

@@ -42,15 +42,17 @@ class NeckCut:
         scale = VIEW / max(camera.width, camera.height)
         small = camera.resized(max(round(camera.width * scale), 1), max(round(camera.height * scale), 1))
         view = view_mesh(posed, self.faces, small)
-        if not view.hit.any():
+        # Through the open mouth one sees the skin of the nape from within: that counts as no hit.
+        hit = view.hit & _faces_camera(posed, self.faces, camera)[view.face]
+        if not hit.any():
             return np.ones((camera.height, camera.width), np.float32)
         height = view.interpolate(self.heights, self.faces)[..., 0].astype(np.float32)
-        empty = np.where(view.hit, 0, 1).astype(np.uint8)
+        empty = np.where(hit, 0, 1).astype(np.uint8)
         away, nearest = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
         by_label = np.zeros(nearest.max() + 1, np.float32)
-        by_label[nearest[view.hit]] = height[view.hit]
+        by_label[nearest[hit]] = height[hit]
         height = by_label[nearest]  # outside the mesh that of the nearest point on its outline
-        metres = away * (float(np.median(view.depth[view.hit])) / small.fx)
+        metres = away * (float(np.median(view.depth[hit])) / small.fx)
         # Beside the neck only skin stays; from the chin to the ears ever more hair may.
         reach = NECK + (HAIR - NECK) * _step(height, 0.6 * self.chin, self.chin + 0.05)
         keep = _step(height, -SOFT, SOFT) * _step(reach - metres, -SOFT, SOFT)
@@ -85,6 +87,13 @@ def follow_edges(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     variance = mean(guide * guide) - guide_mean**2
     slope = (mean(guide * mask) - guide_mean * mask_mean) / (variance + FILTER_FLATNESS)
     return mean(slope) * guide + mean(mask_mean - slope * guide_mean)
+
+
+def _faces_camera(posed: np.ndarray, faces: np.ndarray, camera: Camera) -> np.ndarray:
+    """[F] bool: triangles whose outer side the camera sees."""
+    a, b, c = (posed[faces[:, i]] for i in range(3))
+    eye = camera.world_from_camera[:3, 3]
+    return ((eye - a) * np.cross(b - a, c - a)).sum(1) > 0
 
 
 def _largest_piece(alpha: np.ndarray) -> np.ndarray:

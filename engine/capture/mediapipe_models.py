@@ -30,10 +30,13 @@ class MediaPipeFaces:
         with _quiet():
             self._mesh = solutions.face_mesh.FaceMesh(max_num_faces=2, refine_landmarks=True)
             self._mesh.process(_BLANK)
+        self._silent = True  # it has one more thing to say when it first sees a face
 
     def detect(self, picture: np.ndarray) -> list[np.ndarray]:
         """The faces in a picture [H, W, 3] uint8 RGB: for each one [478, 2] px, the largest first."""
-        found = self._mesh.process(picture).multi_face_landmarks or []
+        with _quiet() if self._silent else contextlib.nullcontext():
+            found = self._mesh.process(picture).multi_face_landmarks or []
+        self._silent = self._silent and not found
         size = np.array([picture.shape[1], picture.shape[0]], np.float32)
         faces = [np.array([(p.x, p.y) for p in face.landmark], np.float32) * size for face in found]
         faces = [face for face in faces if len(face) == POINTS and np.isfinite(face).all()]

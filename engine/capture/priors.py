@@ -33,6 +33,7 @@ class Priors:
 
     robust: float = 3.0  # percent of the eye distance, where the data term turns from square to linear
     gap: float = 0.04  # of each gap across eye slit or lips, beside the mean of the landmarks
+    outline: float = 1.0  # of skull points outside the person's outline, their mean
     beta: float = 0.005  # shared unknowns: all frames together weigh N times
     focal: float = 2.0  # on the square of log(focal / guess)
     offset: float = 1e6  # 1/m²

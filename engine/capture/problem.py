@@ -15,10 +15,12 @@ from torch import Tensor
 from ..head.model import JAW, HeadModel
 from ..head.skinning import HeadTensors, posed_vertices, rotation_matrix
 from .landmark_head import LandmarkHead
+from .outline import Outlines, skull_points
 from .pose import rigid_poses
 from .priors import GAPS, Priors, landmark_weights, one_sided
 
 RIGHT_EYE_OUTER, LEFT_EYE_OUTER = 33, 263  # MediaPipe points
+CAMERA_FROM_WORLD = (1.0, -1.0, -1.0)  # the axes
 FOCAL_GUESS = 1.6  # in longer sides of the picture: a phone's portrait or an office camera
 
 
@@ -32,6 +34,7 @@ class Problem:
         frames: np.ndarray,
         picture: tuple[int, int],
         device: torch.device,
+        outlines: Outlines | None = None,
         priors: Priors | None = None,
     ) -> None:
         """Start from a rigid fit of the mean head.
@@ -42,9 +45,10 @@ class Problem:
             frames: [N] ascending frame numbers; where one is left out nothing need be smooth.
             picture: the clip's width and height, px; its centre is the principal point.
             device: where to compute.
+            outlines: the person's masks in some frames.
             priors: their strengths.
         """
-        self.head = LandmarkHead.of(model, device)
+        self.head = LandmarkHead.of(model, model.mean.landmarks468, device)
         self.priors = priors or Priors()
         self.points = torch.as_tensor(points, dtype=torch.float32, device=device)  # [N, L, 2] px
         self.centre = torch.tensor(picture, dtype=torch.float32, device=device) / 2
@@ -58,6 +62,8 @@ class Problem:
         self.ray = place[:, :2] / place[:, 2:]  # [N, 2]
         self.log_depth = place[:, 2].log()  # [N]
         self.weights = torch.as_tensor(landmark_weights(), device=device)  # [L], mean 1
+        self.outlines = outlines
+        self.skull = LandmarkHead.of(model, skull_points(model), device) if outlines else None
         self.gaps = torch.tensor(GAPS, device=device)
         self.one_sided = torch.as_tensor(one_sided(model.mean.expression_names), device=device)  # [E]
         even = (frames[2:] - frames[:-2]) == 2
@@ -100,7 +106,7 @@ class Problem:
         head = self.head.subject(p["beta"], p["offset"])
         theta, translation = self.motion(p, head)
         world = posed_vertices(head, p["psi"], theta, translation)
-        return head, world * world.new_tensor([1.0, -1.0, -1.0])
+        return head, world * world.new_tensor(CAMERA_FROM_WORLD)
 
     def motion(self, p: dict[str, Tensor], head: HeadTensors) -> tuple[Tensor, Tensor]:
         """Joint rotations [N, J, 3], and translations [N, 3] m with the camera at the origin."""
@@ -108,7 +114,7 @@ class Problem:
         theta = torch.stack([p["rotation"] if j == 0 else p["jaw"] if j == JAW else zero
                              for j in range(len(head.joints))], 1)  # fmt: skip
         arm = (rotation_matrix(p["rotation"]) @ (self.middle - head.joints[0])[:, None])[..., 0]
-        place = p["place"] * p["place"].new_tensor([1.0, -1.0, -1.0])  # world axes
+        place = p["place"] * p["place"].new_tensor(CAMERA_FROM_WORLD)
         return theta, place - arm - head.joints[0]
 
     def pixels(self, seen: Tensor, p: dict[str, Tensor]) -> Tensor:
@@ -126,7 +132,19 @@ class Problem:
         data = (self.weights * self._robust(miss)).mean(1).sum()
         # The width of a gap tells a blink from a misplaced eye.
         gaps = self._robust(miss[:, self.gaps[:, 0]] - miss[:, self.gaps[:, 1]]).sum()
+        if self.outlines is not None:
+            data = data + self._outside(p, eye_px)
         return data + self.priors.gap * gaps + self.priors.cost(p, self.one_sided, self.even)
+
+    def _outside(self, p: dict[str, Tensor], eye_px: Tensor) -> Tensor:
+        """What the skull costs where it lies outside the person's outline in the key frames."""
+        chosen = torch.as_tensor(self.outlines.frames, device=eye_px.device)
+        head = self.skull.subject(p["beta"])
+        theta, translation = self.motion(p, head)
+        world = posed_vertices(head, p["psi"][chosen], theta[chosen], translation[chosen])
+        distance = self.outlines.distance(self.pixels(world * world.new_tensor(CAMERA_FROM_WORLD), p))
+        miss = distance.clamp(min=0) / eye_px[chosen, None] * 100  # [K, S] percent
+        return self.priors.outline * len(self.points) * self._robust(miss[..., None]).mean()
 
     def _robust(self, miss: Tensor) -> Tensor:
         """Charbonnier's penalty of vectors [..., 2]: their square, linear from `robust` on."""
