@@ -42,14 +42,12 @@ def build_ear() -> Piece:
     back = np.array([np.sin(_FLARE), -np.sin(_TILT) * np.cos(_FLARE), -np.cos(_TILT) * np.cos(_FLARE)])
     out = np.cross(up, back) * -1
     vertices = _CENTRE + local @ np.stack([back, up, out])
-    flat = local[:, :2] / 80
-    shift = np.where(np.arange(len(local)) < radius.shape[1] * (len(_RINGS) - 1), 0.0, 0.0)
-    grow = np.concatenate([np.repeat(np.linspace(0.1, 1, radius.shape[0]), _SEGMENTS), [0.0]])
-    turn = np.concatenate([np.tile(phi, radius.shape[0]), [0.0]])
-    uv = np.stack([0.645 + 0.0 * flat[:, 0] + 0.0 * shift - 0.035 * grow * np.cos(turn) + 0.0,
-                   0.2 + 0.0 * grow + 0.03 * grow * np.sin(turn)], 1)  # fmt: skip
-    return Piece("ear", vertices, faces, uv, np.full(len(local), REGIONS.index("ear")),
-                 np.zeros(len(local), bool), {"relief": np.concatenate([height.ravel(), [0.0]])})  # fmt: skip
+    # Unwrapped as a disc: the front in the middle, the back around it.
+    share = np.append(np.repeat(np.linspace(0.1, 1, len(radius)), _SEGMENTS), 0.0)
+    turn = np.append(np.tile(phi, len(radius)), 0.0)
+    uv = np.stack([0.705 - 0.05 * share * np.cos(turn), 0.13 + 0.05 * share * np.sin(turn)], 1)
+    region = np.full(len(local), REGIONS.index("ear"))
+    return Piece("ear", vertices, faces, uv, region, np.zeros(len(local), bool))
 
 
 def _periodic(degrees: np.ndarray) -> np.ndarray:

@@ -9,10 +9,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..model import CANONICAL_JAW, JAW
 from .curves import gauss, smoothstep
 from .eyelids import move_lids
 from .half import Body
-from .rig import jaw_weights
+from .landmarks import lip_line
+from .rig import JOINT_PLACES, jaw_weights
+from .sculpt import EYE_CENTRE
 from .sheet import MOUTH
 
 FAR = 1e3
@@ -32,6 +35,10 @@ class Face:
         self.left = smoothstep(-7, 9, self.p[:, 0])
         self.parted = smoothstep(27, 13, np.abs(self.p[:, 0]))  # 1 where the lips can part, 0 at the corners
         self.jaw = jaw_weights(body)
+        # Brows slide over the lids without dragging them along.
+        over = np.where(body.tag("lid_side") > 0, body.tag("lid", 99), 0)
+        beside = np.abs(np.abs(self.p[:, 0]) - EYE_CENTRE[0]) / 20
+        self.brow = np.maximum(smoothstep(5, 15, over), smoothstep(0.8, 1.2, beside))
 
     def blob(self, centre: tuple, radius: tuple, move: tuple, mask: np.ndarray | float = 1.0) -> np.ndarray:
         """Movement [V, 3] of a soft blob of skin."""
@@ -45,15 +52,15 @@ class Face:
 
 
 def _brow_down(f: Face) -> np.ndarray:
-    return (f.blob((20, 58, 100), (14, 9, FAR), (-2.6, -5.5, 0.8)) + f.blob((38, 57, 92), (11, 9, 30), (-0.5, -3.2, 0))) * f.left[:, None]
+    return (f.blob((20, 58, 100), (14, 9, FAR), (-2.6, -5.5, 0.8)) + f.blob((38, 57, 92), (11, 9, 30), (-0.5, -3.2, 0))) * (f.left * f.brow)[:, None]
 
 
 def _brow_inner_up(f: Face) -> np.ndarray:
-    return f.both((11, 61, 103), (10, 12, FAR), (1.0, 6.0, -0.6))
+    return f.both((11, 61, 103), (10, 12, FAR), (1.0, 6.0, -0.6), f.brow)
 
 
 def _brow_outer_up(f: Face) -> np.ndarray:
-    return f.blob((42, 60, 88), (15, 13, 30), (0.3, 7.5, -1)) * f.left[:, None]
+    return f.blob((42, 60, 88), (15, 13, 30), (0.3, 7.5, -1)) * (f.left * f.brow)[:, None]
 
 
 def _eye_blink(f: Face) -> np.ndarray:
@@ -110,12 +117,12 @@ def _mouth_press(f: Face) -> np.ndarray:
 
 
 def _mouth_upper_up(f: Face) -> np.ndarray:
-    lip = f.blob((11, MOUTH + 4, 112), (9, 10, FAR), (0.3, 6.0, 0.6), f.upper * f.parted)
+    lip = f.blob((11, MOUTH + 4, 112), (12, 10, FAR), (0.3, 5.2, 0.6), f.upper * f.parted)
     return (lip + f.blob((17, -8, 105), (7, 7, 25), (0.3, 1.6, 0.4), f.upper)) * f.left[:, None]
 
 
 def _mouth_lower_down(f: Face) -> np.ndarray:
-    return f.blob((11, MOUTH - 5, 112), (9, 11, FAR), (0.3, -6.0, 0.4), f.lower * f.parted) * f.left[:, None]
+    return f.blob((11, MOUTH - 5, 112), (12, 11, FAR), (0.3, -5.2, 0.4), f.lower * f.parted) * f.left[:, None]
 
 
 def _around_mouth(f: Face, rx: float, ry: float) -> np.ndarray:
@@ -164,11 +171,23 @@ def _mouth_shrug_lower(f: Face) -> np.ndarray:
 
 
 def _mouth_close(f: Face) -> np.ndarray:
-    """Brings the lips together again where the jaw is open by 0.2 rad."""
-    near = gauss(f.p, (0, MOUTH, 110), (21, 12, FAR)) * smoothstep(5, 1.2, f.red) * f.parted * f.soft
-    near = np.where(f.body.pieces["bag"], near * (f.body.tag("ring") < 3.5), near)
-    lift = np.where(f.sign < 0, 12.5, -6.5)
-    return np.stack([0 * near, near * lift, near * np.where(f.sign < 0, 3.5, -1.0)], 1)
+    """Brings the lips together again where the jaw is open by the canonical angle.
+
+    Both lips are to meet at a share of the way that the lower one goes down; the move is made in
+    the rest pose, so the jaw's rotation, as far as a vertex follows it, is undone.
+    """
+    angle, joint, share = CANONICAL_JAW, JOINT_PLACES[JAW], 0.5
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    there = (f.p[lip_line(f.body, -1)[0]] - joint)[1:]  # the lower lip's middle
+    meet = share * (turn @ there - there)  # in y and z; about what the corners do by themselves
+    x = np.abs(f.p[:, 0])
+    local = f.p[:, 1:] - joint[1:]
+    mixed = np.eye(2) + f.jaw[:, None, None] * (turn - np.eye(2))  # [V, 2, 2]
+    rest = np.linalg.solve(mixed, (local + meet)[..., None])[..., 0] - local
+    fade = np.where(f.sign > 0, smoothstep(2.5, 0.9, f.red), smoothstep(3.6, 0.9, f.red))
+    near = fade * smoothstep(34, 26, x) * f.soft * (f.p[:, 2] > 60)
+    near *= np.where(f.body.pieces["bag"], f.body.tag("ring") < 3.5, True)
+    return np.concatenate([np.zeros((len(x), 1)), near[:, None] * rest], 1)
 
 
 def _jaw_forward(f: Face) -> np.ndarray:

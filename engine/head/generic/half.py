@@ -38,14 +38,16 @@ class Body:
         return np.where(np.isnan(values), missing, values)
 
 
-def grid_faces(rows: np.ndarray, flip: bool = False, first: int = 0) -> np.ndarray:
+def grid_faces(rows: np.ndarray, flip: bool = False, first: int | None = None) -> np.ndarray:
     """Triangles between the rows of an index grid [r, c], facing columns × rows (the other way: flip).
 
-    Diagonals alternate from cell to cell, so that normals lean to no side; `first` is the parity
-    of the first row.
+    With `first`, the number of the first row, the diagonals of the first and last column alternate,
+    so that normals on the midline lean neither up nor down.
     """
     a, b, c, d = rows[:-1, :-1], rows[:-1, 1:], rows[1:, 1:], rows[1:, :-1]
-    odd = (np.add.outer(np.arange(a.shape[0]), np.arange(a.shape[1])) + first) % 2 == 1
+    odd = np.zeros(a.shape, bool)
+    if first is not None:
+        odd[:, [0, -1]] = ((np.arange(len(a)) + first) % 2 == 1)[:, None]
     one = np.where(odd[..., None], np.stack([a, b, d], -1), np.stack([a, b, c], -1))
     two = np.where(odd[..., None], np.stack([b, c, d], -1), np.stack([a, c, d], -1))
     faces = np.concatenate([one.reshape(-1, 3), two.reshape(-1, 3)])

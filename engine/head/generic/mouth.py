@@ -83,7 +83,7 @@ def build_teeth(upper: bool) -> Piece:
         rows.append(np.stack([point[:, 0], y_edge + sign * y, point[:, 1]], 1))
     vertices = np.concatenate(rows)
     index = np.arange(len(vertices)).reshape(len(rows), len(along))
-    u = np.tile(along / ends[-1], len(rows)) * 0.17 + 0.56
+    u = np.tile(along / ends[-1], len(rows)) * 0.08 + 0.56
     v = np.repeat(np.linspace(0, 0.05, len(rows)), len(along)) + (0.075 if upper else 0.135)
     midline = np.tile(along == 0, len(rows))
     crown = np.repeat([0, 0, 0.3, 1, 1, 1, 1, 0], len(along))
@@ -109,5 +109,5 @@ def build_tongue() -> Piece:
     midline[:, [0, -1]] = True
     midline[[0, -1]] = True
     uv = np.stack([0.82 - 0.04 * w / np.pi - 0.01, 0.01 + 0.17 * u], -1).reshape(-1, 2)
-    return Piece("tongue", vertices, grid_faces(index), uv, np.full(u.size, REGIONS.index("tongue")),
+    return Piece("tongue", vertices, grid_faces(index, flip=True), uv, np.full(u.size, REGIONS.index("tongue")),
                  midline.ravel())  # fmt: skip

@@ -26,7 +26,7 @@ def brow_weight(body: Body) -> np.ndarray:
     middle = np.interp(x, [9, 20, 36, 52], [54.5, 57.5, 59.5, 54.0])
     thick = np.interp(x, [7, 14, 40, 54], [3.6, 4.2, 3.2, 1.6])
     along = smoothstep(6, 11, x) * smoothstep(55, 48, x)
-    return smoothstep(1.25, 0.7, np.abs(y - middle) / thick) * along * (z > 40) * body.pieces["skin"]
+    return smoothstep(1.5, 0.5, np.abs(y - middle) / thick) * along * (z > 40) * body.pieces["skin"]
 
 
 def base_colours(head: Head) -> np.ndarray:

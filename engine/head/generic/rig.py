@@ -9,10 +9,10 @@ from .half import Body
 from .sculpt import EYE_CENTRE
 from .sheet import MOUTH, MOUTH_CORNER
 
-_JOINTS = np.array([
+JOINT_PLACES = np.array([
     (0, -148, -22),  # root: the neck's base
     (0, -24, -16),  # neck: on top of the cervical spine
-    (0, -2, 8),  # jaw: between the condyles, just in front of the ear canals
+    (0, -20, 3),  # jaw: below the ears; as the condyles glide forward, it turns about mid-ramus
     EYE_CENTRE,
     EYE_CENTRE * (-1, 1, 1),
 ])  # fmt: skip
@@ -27,11 +27,11 @@ def jaw_weights(body: Body) -> np.ndarray:
     width = 30 - 14 * forward
     skin = smoothstep(1, -1, (y - border) / width)
     lower = body.tag("lip_side") < 0
-    corner = 1 - np.clip(1 - (x / (MOUTH_CORNER + 0.5)) ** 2, 0, 1) ** 0.6
+    corner = 1 - np.clip(1 - (x / (MOUTH_CORNER + 0.5)) ** 2, 0, 1) ** 0.7
     near = smoothstep(60, 88, z)  # the mouth's own split does not reach to the ears
     split = np.where(lower, np.maximum(skin, 1 - corner * (1 - skin)), skin * corner)
     weight = skin * (1 - near) + split * near
-    weight *= smoothstep(-14, 22, z) * smoothstep(-116, -84, y)
+    weight *= smoothstep(-25, 45, z) * smoothstep(-124, -80, y + 0.5 * (z - 95))
     weight = np.where(body.pieces["bag"], _bag(body, corner), weight)
     for name, value in (("teeth_upper", 0), ("teeth_lower", 1), ("tongue", 1), ("eyeball", 0), ("socket", 0),
                         ("ear", 0)):  # fmt: skip
@@ -68,12 +68,12 @@ def joint_regressor(body: Body) -> np.ndarray:
     chosen = (
         skin & (points[:, 1] < -140),
         skin & (np.abs(points[:, 1] + 24) < 14) & (points[:, 2] < 30),
-        skin & (np.linalg.norm(np.stack([sides - 70, points[:, 1] + 2, points[:, 2] - 8]), axis=0) < 24),
+        skin & (np.linalg.norm(np.stack([sides - 68, points[:, 1] + 20, points[:, 2] - 3]), axis=0) < 26),
         ball & (points[:, 0] > 0),
         ball & (points[:, 0] < 0),
     )
     regressor = np.zeros((len(JOINTS), len(points)))
-    for row, joint, mask in zip(regressor, _JOINTS, chosen, strict=True):
+    for row, joint, mask in zip(regressor, JOINT_PLACES, chosen, strict=True):
         row[mask] = _affine_weights(points[mask], joint)
     return regressor.astype(np.float32)
 

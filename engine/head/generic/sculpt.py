@@ -118,8 +118,8 @@ def lips(sheet: Sheet, points: np.ndarray) -> np.ndarray:
     front = sheet.angle < 0.9
     upper = sheet.lip >= 0
     middle = smoothstep(27, 10, x)
-    profile_up = curve(red, [0, 0.25, 0.6, 1.0, 1.35, 2.2], [-1.8, 0.7, 2.1, 1.5, 0.5, 0])
-    profile_low = curve(red, [0, 0.22, 0.55, 1.0, 1.4, 2.2], [-1.9, 0.5, 2.0, 0.2, -0.8, 0])
+    profile_up = curve(red, [0, 0.2, 0.6, 1.0, 1.35, 2.2], [-1.2, 0.4, 2.0, 1.5, 0.5, 0])
+    profile_low = curve(red, [0, 0.2, 0.55, 1.0, 1.4, 2.2], [-1.3, 0.4, 1.9, 0.2, -0.8, 0])
     moved = points.copy()
     corner = smoothstep(30, 24, x)
     moved[:, 2] += np.where(upper, profile_up, profile_low) * (0.35 + 0.65 * middle) * corner * front
