@@ -51,6 +51,7 @@ class Avatar(nn.Module):
         self.register_buffer("mean_appearance", torch.zeros(config.appearance_size))
         self.window = float("inf")  # octaves of the position encoding let through so far
         self.file: AvatarFile | None = None
+        self.kept: dict[str, object] = {}  # what rendering makes once for a finished avatar
         self.to(device)
 
     @property

@@ -17,7 +17,8 @@ DECAY = 0.8  # of a cell's remembered density, per look
 THRESHOLD = 0.04  # opacity of one step that counts as something; an untrained field stays below it
 START = 30.0  # 1/m; nothing is known yet: enough to count as something, too little to hide anything
 INNER_DEPTH = 0.015  # m under the skin that may be seen …
-MOUTH_DEPTH = 0.05  # … and behind the lips
+MOUTH_DEPTH = 0.03  # … and around the mouth
+TEAR = 0.008  # m, by which a point must have come closer to the skin to count as torn
 
 
 class OccupancyGrid(nn.Module):
@@ -33,13 +34,18 @@ class OccupancyGrid(nn.Module):
         self.cells, self.step = cells, step
         self.register_buffer("density", torch.zeros(cells, cells, cells))  # 1/m, remembered
         self.register_buffer("occupied", torch.zeros(cells, cells, cells, dtype=torch.uint8))
+        # m, distance of a cell's centre from the canonical skin, at most the shell's width
+        self.register_buffer("clearance", torch.zeros(cells, cells, cells, dtype=torch.float16))
         self._reachable: Tensor | None = None
 
     def start(self, skin: HeadTensors, low: Tensor, size: float, shell: float) -> None:
         """Allow the cells near the canonical head and take all of them as occupied."""
         centres = self.centres(torch.arange(self.cells**3, device=low.device)) * size + low
-        reachable = reachable_points(skin, centres, shell)
+        distance, part = signed_distance(skin, centres, shell)
+        depth = torch.where(part == PARTS.index("mouth"), MOUTH_DEPTH, INNER_DEPTH)
+        reachable = (distance < shell) & (distance > -depth)
         self.density.view(-1)[reachable] = START
+        self.clearance.view(-1).copy_(distance.abs())
         self.refresh()
 
     def centres(self, flat: Tensor) -> Tensor:
@@ -72,36 +78,52 @@ class OccupancyGrid(nn.Module):
         wide = _grown(opaque.float(), 1) > 0
         self.occupied.copy_((wide & (self.density > 0)).byte())
 
+    def torn(self, flat: Tensor, distance: Tensor) -> Tensor:
+        """[S] bool: points that inverse skinning put where another surface is nearer.
+
+        Unposing keeps the distance [S] m to the nearest skin. Where a canonical cell is much
+        closer to the skin than that, the point came from a gap that is closed in canonical space
+        (the middle of a wide open mouth would land in the lower lip): nothing is there.
+        """
+        return self.clearance.view(-1)[flat] < distance - TEAR
+
     def grown(self, cells: int) -> Tensor:
         """`occupied` [G, G, G] uint8, grown by a number of cells on every side."""
         return _grown(self.occupied.float(), cells).byte()
 
 
 def _grown(grid: Tensor, cells: int) -> Tensor:
-    return nn.functional.max_pool3d(grid[None, None], 2 * cells + 1, stride=1, padding=cells)[0, 0]
+    wide = grid[None, None]
+    for axis in range(3):
+        kernel, padding = [1, 1, 1], [0, 0, 0]
+        kernel[axis], padding[axis] = 2 * cells + 1, cells
+        wide = nn.functional.max_pool3d(wide, kernel, stride=1, padding=padding)
+    return wide[0, 0]
 
 
-def reachable_points(skin: HeadTensors, points: Tensor, shell: float) -> Tensor:
-    """[K] bool: within the shell outside the canonical head, or not too deep under its skin.
+def signed_distance(skin: HeadTensors, points: Tensor, reach: float) -> tuple[Tensor, Tensor]:
+    """How far canonical points lie outside the canonical skin.
 
     Args:
         skin: the outer skin.
-        points: [K, 3] m, canonical space.
-        shell: m.
+        points: [K, 3] m.
+        reach: m; farther points count as `reach` outside.
+
+    Returns:
+        distance [K] m, negative under the skin, and the part [K] of the nearest surface point.
     """
     vertices = canonical_vertices(skin)
     meshes = PosedMeshes(skin.faces, points.device)
     meshes.pose(vertices[None])
-    face, bary, distance = meshes.nearest(points, torch.zeros(len(points), dtype=torch.int32, device=points.device), shell)
-    near = face >= 0
+    frame = torch.zeros(len(points), dtype=torch.int32, device=points.device)
+    face, bary, distance = meshes.nearest(points, frame, reach)
     corners = skin.faces[face.clamp_min(0).long()].long()  # [K, 3]
     triangle = vertices[corners]  # [K, 3, 3]
     surface = (bary[..., None] * triangle).sum(1)
     normal = torch.linalg.cross(triangle[:, 1] - triangle[:, 0], triangle[:, 2] - triangle[:, 0])
-    inside = ((points - surface) * normal).sum(-1) < 0
-    mouth = skin.part_weights[corners].mean(1).argmax(1) == PARTS.index("mouth")
-    depth = torch.where(mouth, MOUTH_DEPTH, INNER_DEPTH)
-    return near & (~inside | (distance < depth))
+    under = ((points - surface) * normal).sum(-1) < 0
+    part = skin.part_weights[corners].mean(1).argmax(1)
+    return torch.where(under & (face >= 0), -distance, distance), part
 
 
 def coarse_growth(frame_cell: float, size: float, cells: int) -> int:

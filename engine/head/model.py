@@ -22,9 +22,11 @@ JOINT_PARENTS = (-1, 0, 1, 1, 1)
 NECK, JAW, EYE_LEFT, EYE_RIGHT = 1, 2, 3, 4
 CANONICAL_JAW = 0.2  # rad
 
-# What a vertex belongs to anatomically. Only SKIN regions are queried for nearest points.
+# What a vertex belongs to anatomically. Nearest points are sought on the skin and on the lining of
+# the mouth, not on lids' inner sides, eyeballs, teeth or tongue.
 REGIONS = ("face", "scalp", "ear", "neck", "eyeball", "eye_socket", "mouth_cavity", "teeth", "tongue")
 SKIN_REGIONS = ("face", "scalp", "ear", "neck")
+QUERIED_REGIONS = (*SKIN_REGIONS, "mouth_cavity")
 
 # What a vertex belongs to for the part-based deformation field (names are for artists).
 PARTS = ("brows", "eye_left", "eye_right", "nose", "cheek_left", "cheek_right", "mouth", "rest")
@@ -69,9 +71,13 @@ class Head:
 
     @property
     def skin_faces(self) -> np.ndarray:
-        """The faces [F', 3] of outer skin, the only ones queried for nearest points."""
-        skin = np.isin(self.vertex_region, [REGIONS.index(name) for name in SKIN_REGIONS])
-        return self.faces[skin[self.faces].all(axis=1)]
+        """The faces [F', 3] of outer skin."""
+        return self.faces_in(*SKIN_REGIONS)
+
+    def faces_in(self, *regions: str) -> np.ndarray:
+        """The faces [F', 3] all of whose vertices lie in the regions."""
+        chosen = np.isin(self.vertex_region, [REGIONS.index(name) for name in regions])
+        return self.faces[chosen[self.faces].all(axis=1)]
 
     def vertices_in(self, *regions: str) -> np.ndarray:
         """The indices of the vertices that lie in one of the regions."""

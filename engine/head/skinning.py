@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .model import CANONICAL_JAW, JAW, JOINT_PARENTS, JOINTS, PARTS, Head
+from .model import CANONICAL_JAW, JAW, JOINT_PARENTS, JOINTS, PARTS, QUERIED_REGIONS, Head
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class HeadTensors:
 
     @classmethod
     def skin_of(cls, head: Head, device: torch.device | str = "cpu") -> "HeadTensors":
-        """The outer skin alone, its vertices renumbered: what nearest-point queries need."""
-        used, faces = np.unique(head.skin_faces, return_inverse=True)
+        """The skin and the lining of the mouth alone, renumbered: what nearest-point queries need."""
+        used, faces = np.unique(head.faces_in(*QUERIED_REGIONS), return_inverse=True)
         return cls._of(head, faces.reshape(-1, 3), used, device)
 
     @classmethod

@@ -66,14 +66,14 @@ def render_frame(
         Cancelled: `should_stop` said so.
     """
     device = avatar.device
-    poser = _poser(avatar)
+    poser, grown = _prepared(avatar)
     condition = avatar.condition(psi, theta)
     pose = poser.pose(
         torch.as_tensor(np.asarray(psi, np.float32), device=device)[None],
         torch.as_tensor(np.asarray(theta, np.float32), device=device)[None],
         torch.as_tensor(np.asarray(translation, np.float32), device=device)[None],
     )
-    low, occupied = poser.occupied([poser.frame_cells(pose, 0)], poser.grown_occupancy())
+    low, occupied = poser.occupied([poser.frame_cells(pose, 0)], grown)
     origin, directions = camera.rays()
     count, parts = len(directions), avatar.skin.part_weights.shape[1]
     values = torch.zeros(count, 3 + parts)
@@ -99,11 +99,12 @@ def render_frame(
     return Planes(image[..., :3], alpha.numpy().reshape(shape), depth.numpy().reshape(shape), image[..., 3:])
 
 
-def _poser(avatar: Avatar) -> Poser:
-    """The avatar's poser, kept with it so that its hierarchy is built once."""
-    if not hasattr(avatar, "_render_poser"):
-        object.__setattr__(avatar, "_render_poser", Poser(avatar))
-    return avatar._render_poser
+def _prepared(avatar: Avatar) -> tuple[Poser, Tensor]:
+    """The finished avatar's poser and grown occupancy, made once."""
+    if "poser" not in avatar.kept:
+        avatar.kept["poser"] = Poser(avatar)
+        avatar.kept["grown"] = avatar.kept["poser"].grown_occupancy()
+    return avatar.kept["poser"], avatar.kept["grown"]
 
 
 def _shade(avatar: Avatar, samples: Samples, condition: Condition) -> tuple[Tensor, Tensor, Tensor]:

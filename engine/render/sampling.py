@@ -61,13 +61,13 @@ def sample(poser: Poser, pose: Pose, rays: Rays, low: Tensor, occupied: Tensor) 
     ray = ray_index.long()
     x = rays.origins[ray] + t[:, None] * rays.directions[ray]  # [S, 3] m, posed
     frame = rays.frame[ray]
-    face, bary, _ = poser.meshes.nearest(x, frame, config.shell)
+    face, bary, distance = poser.meshes.nearest(x, frame, config.shell)
     kept = (face >= 0).nonzero()[:, 0]
     x, ray, frame, face, bary = x[kept], ray[kept], frame[kept], face[kept], bary[kept]
     x_canonical, turn = poser.unpose(pose, x, frame, face, bary)
 
     flat = avatar.occupancy.flat(avatar.unit(x_canonical))
-    seen = avatar.occupancy.occupied.view(-1)[flat] > 0
+    seen = (avatar.occupancy.occupied.view(-1)[flat] > 0) & ~avatar.occupancy.torn(flat, distance[kept])
     before = depth_in_front(avatar.occupancy.density.view(-1)[flat] * config.step * seen, ray)
     some = (seen & (before < HIDDEN)).nonzero()[:, 0]
     ray = ray[some]

@@ -21,6 +21,7 @@ from .checkpoints import Progress
 from .frames import TrainingFrames, pixel_boxes, random_rays
 from .losses import losses
 from .per_frame import PerFrame
+from .prior import start_from_head
 from .settings import TrainSettings
 
 SMOOTH = 0.98  # of the curves' running means
@@ -71,6 +72,7 @@ def train(
     cells: dict[int, FrameCells] = {}
     if progress.step == 0:
         avatar.occupancy.start(avatar.skin, avatar.low, avatar.size, avatar.config.shell)
+        start_from_head(avatar, random)
     grown = poser.grown_occupancy()
     loss_mean = psnr_mean = math.nan
     saved = time.time()

@@ -8,7 +8,7 @@ import torch
 from engine.avatar.config import ModelConfig
 from engine.avatar.model import Avatar
 from engine.head.library import load_head_model
-from engine.head.model import JAW, JOINTS
+from engine.head.model import JAW, JOINTS, QUERIED_REGIONS
 from engine.head.skinning import canonical_theta, canonical_vertices
 from engine.render.camera import Camera
 from engine.render.posing import Poser
@@ -115,3 +115,21 @@ def test_depth_in_front_restarts_with_every_ray():
     optical = torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0])
     ray = torch.tensor([0, 0, 2, 2, 2])
     torch.testing.assert_close(depth_in_front(optical, ray), torch.tensor([0.0, 1.0, 0.0, 4.0, 12.0]))
+
+
+def test_the_middle_of_an_open_mouth_is_not_taken_for_the_lower_lip(avatar):
+    """Samples between wide open lips would land in canonical flesh; they must be left out."""
+    poser = Poser(avatar)
+    theta = torch.zeros(1, len(JOINTS), 3)
+    theta[:, JAW, 0] = 0.55
+    pose = poser.pose(torch.zeros(1, len(avatar.head.expression_names)), theta, torch.zeros(1, 3))
+    inner = avatar.head.landmarks68.vertices[[62, 66]]  # upper and lower lip, middle
+    used = np.unique(avatar.head.faces_in(*QUERIED_REGIONS))
+    place = np.searchsorted(used, inner[:, 0])
+    lips = pose.vertices[0, torch.from_numpy(place)]
+    middle = lips.mean(0, keepdim=True)
+    assert (lips[0] - lips[1]).norm() > 0.02
+    face, bary, distance = poser.meshes.nearest(middle, torch.zeros(1, dtype=torch.int32), 0.05)
+    landed, _ = poser.unpose(pose, middle, torch.zeros(1, dtype=torch.int32), face, bary)
+    grid = avatar.occupancy
+    assert grid.torn(grid.flat(avatar.unit(landed)), distance).all()
