@@ -75,7 +75,7 @@ def asked_for(options: argparse.Namespace) -> Demo:
         head=options.head if options.head == "generic" else str(Path(options.head).resolve()),
         size=options.size or budget.size,
         steps=options.steps or budget.steps,
-        mesh_resolution=budget.mesh_resolution,
+        budget=budget,
     )
 
 

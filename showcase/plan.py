@@ -21,10 +21,14 @@ class Budget:
     """Training steps of each method."""
     mesh_resolution: int
     """Cells along the longest side of the exported surface's grid."""
+    scene_size: int
+    """Width and height of the frames rendered in Blender, px."""
+    scene_frames: int
+    """How many of the two seconds' frames are rendered in Blender."""
 
 
-SYNTHETIC = Budget(size=128, steps=700, mesh_resolution=160)
-CLIP = Budget(size=192, steps=1200, mesh_resolution=160)
+SYNTHETIC = Budget(size=128, steps=700, mesh_resolution=160, scene_size=192, scene_frames=24)
+CLIP = Budget(size=192, steps=1200, mesh_resolution=160, scene_size=256, scene_frames=24)
 SEED = 0
 FRAMES, TEST_FRAMES = 96, 24  # of the synthetic subject
 
@@ -43,8 +47,8 @@ class Demo:
     """Width and height of the pictures, px."""
     steps: int
     """Training steps of each method."""
-    mesh_resolution: int
-    """Cells along the longest side of the exported surface's grid."""
+    budget: Budget
+    """The rest of what it may cost."""
 
     @property
     def subject(self) -> str:
@@ -127,10 +131,12 @@ def baselines(demo: Demo) -> Stage:
 def scene(demo: Demo) -> Stage:
     """Keyed, rendered and composited in real Blender."""
     script = ROOT / "showcase" / "scene.py"
+    size = min(demo.budget.scene_size, 2 * demo.size)
+    words = ["--frames", str(demo.budget.scene_frames), "--size", str(size)]
     return Stage(
         "blender",
         "keying, rendering and compositing in Blender",
-        [BLENDERS["4.2"].python, script, demo.out / layout.AVATAR_FILE, demo.out],
+        [BLENDERS["4.2"].python, script, demo.out / layout.AVATAR_FILE, demo.out, *words],
         [demo.out / layout.SCENE, demo.out / layout.BLENDER],
         needs=["train"],
         environment={"PARTNERFACE_PYTHON": str(ENGINE.python)},
@@ -144,7 +150,7 @@ def exports(demo: Demo) -> list[Stage]:
         Stage(
             name,
             f"exporting the surface as {file.suffix[1:].upper()}",
-            engine("export", avatar, demo.out / file, "--resolution", demo.mesh_resolution),
+            engine("export", avatar, demo.out / file, "--resolution", demo.budget.mesh_resolution),
             [demo.out / file],
             needs=["train"],
         )
