@@ -41,7 +41,9 @@ def generic_body() -> Body:
 
 def _skin(sheet: Sheet, points: np.ndarray) -> Piece:
     """The skin sheet as a piece, with regions and a cylindrical unwrap."""
-    border = np.interp(points[:, 2], [-70, 0, 60, 95], [-48, -56, -84, -88])  # where the neck begins
+    border = np.interp(
+        points[:, 2], [-70, 0, 60, 95], [-48, -56, -84, -88]
+    )  # where the neck begins
     hairline = 92 - 62 * smoothstep(0.75, 1.25, sheet.angle)
     region = np.where(sheet.angle > 1.3, REGIONS.index("scalp"), REGIONS.index("face"))
     region = np.where(points[:, 1] > hairline, REGIONS.index("scalp"), region)
@@ -57,7 +59,9 @@ def _skin(sheet: Sheet, points: np.ndarray) -> Piece:
     return Piece(
         "skin", points, sheet.faces, np.stack([0.5 + across, height], 1), region, sheet.midline,
         {"angle": sheet.angle, "lip": sheet.lip, "lip_red": sheet.lip_red, "lid": sheet.lid,
-         "lip_side": np.where(sheet.lip < 0, -1.0, 1.0), "lid_side": np.where(sheet.lid < 0, -1.0, 1.0), **loops},
+         "lip_side": np.where(sheet.lip < 0, -1.0, 1.0),
+         "lid_side": np.where(sheet.lid < 0, -1.0, 1.0),
+         **loops},
     )  # fmt: skip
 
 
@@ -76,7 +80,9 @@ def _parts(body: Body) -> np.ndarray:
     assign(face & (y > 46) & (y < 92) & (x < 62), "brows")
     eye = np.hypot((x - EYE_CENTRE[0]) / 19, (y - EYE_CENTRE[1]) / 13) < 1
     assign(face & eye | body.pieces["eyeball"] | body.pieces["socket"], "eye_left", "eye_right")
-    assign(face & (x < np.interp(y, [-11, 0, 45, 58], [15, 21, 12, 9])) & (y > -11) & (y < 50), "nose")
+    assign(
+        face & (x < np.interp(y, [-11, 0, 45, 58], [15, 21, 12, 9])) & (y > -11) & (y < 50), "nose"
+    )
     mouth = np.hypot(x / 36, (y - MOUTH + 4) / np.where(y > MOUTH - 4, 20, 42)) < 1
     inside = np.isin(body.region, [REGIONS.index(n) for n in ("mouth_cavity", "teeth", "tongue")])
     assign((face & mouth & (part != PARTS.index("nose"))) | inside, "mouth")

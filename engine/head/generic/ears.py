@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The left ear: a relief of helix, antihelix, bowl, tragus and lobe over an outline. Millimetres."""
+"""The left ear: a relief of helix, antihelix, bowl, tragus and lobe. Millimetres."""
 
 import numpy as np
 
@@ -11,9 +11,9 @@ _CENTRE = np.array([78.5, 20.0, -6.0])  # the bowl's middle
 _TILT = np.radians(12)  # the top leans back
 _FLARE = np.radians(30)  # the rim stands off the skull
 # Outline about the centre: angle (degrees, 0 = towards the face, 90 = up, 180 = back), reach in mm
-_OUTLINE = np.array([(0, 9), (30, 13), (55, 22), (80, 33), (105, 36), (130, 34), (155, 30), (180, 27),
-                     (205, 26), (228, 27), (248, 30), (265, 31.5), (282, 28), (305, 19), (330, 12),
-                     (360, 9)])  # fmt: skip
+_OUTLINE = np.array([(0, 9), (30, 13), (55, 22), (80, 33), (105, 36), (130, 34), (155, 30),
+                     (180, 27), (205, 26), (228, 27), (248, 30), (265, 31.5), (282, 28), (305, 19),
+                     (330, 12), (360, 9)])  # fmt: skip
 _SEGMENTS = 32
 _RINGS = np.array([0.0, 0.2, 0.36, 0.5, 0.61, 0.7, 0.79, 0.87, 0.94, 1.0])
 
@@ -39,7 +39,9 @@ def build_ear() -> Piece:
     cap = np.stack([ring[0, 1:], ring[0, :-1], np.full(_SEGMENTS, middle)], 1)
     faces = np.concatenate([grid_faces(ring), cap])
     up = np.array([0, np.cos(_TILT), -np.sin(_TILT)])
-    back = np.array([np.sin(_FLARE), -np.sin(_TILT) * np.cos(_FLARE), -np.cos(_TILT) * np.cos(_FLARE)])
+    back = np.array(
+        [np.sin(_FLARE), -np.sin(_TILT) * np.cos(_FLARE), -np.cos(_TILT) * np.cos(_FLARE)]
+    )
     out = np.cross(up, back) * -1
     vertices = _CENTRE + local @ np.stack([back, up, out])
     # Unwrapped as a disc: the front in the middle, the back around it.
@@ -61,7 +63,9 @@ def _periodic(degrees: np.ndarray) -> np.ndarray:
 def _relief(rho: float, phi: np.ndarray) -> np.ndarray:
     """Height in mm over the ear's plane, at a share `rho` of the outline's reach."""
     degrees = np.degrees(phi)
-    rim = smoothstep(25, 60, degrees) * smoothstep(262, 225, degrees)  # where helix and antihelix run
+    rim = smoothstep(25, 60, degrees) * smoothstep(
+        262, 225, degrees
+    )  # where helix and antihelix run
     lobe = smoothstep(222, 245, degrees) * smoothstep(318, 290, degrees)
     front = np.maximum(smoothstep(40, 15, degrees), smoothstep(315, 340, degrees))
     bowl = -6.5 * (1 - smoothstep(0.28, 0.56, rho))
@@ -70,4 +74,9 @@ def _relief(rho: float, phi: np.ndarray) -> np.ndarray:
     helix = 2.6 * np.exp(-(((rho - 0.93) / 0.07) ** 2))
     tragus = 5.5 * np.exp(-(((rho - 0.62) / 0.26) ** 2)) - 7.0 * smoothstep(0.75, 1.0, rho)
     lobe_height = 0.8 - 2.0 * smoothstep(0.75, 1.0, rho)
-    return bowl * (1 - 0.3 * lobe) + rim * (antihelix + groove + helix) + front * tragus + lobe * lobe_height
+    return (
+        bowl * (1 - 0.3 * lobe)
+        + rim * (antihelix + groove + helix)
+        + front * tragus
+        + lobe * lobe_height
+    )

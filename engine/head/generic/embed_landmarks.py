@@ -14,8 +14,8 @@ import sys
 import numpy as np
 
 from ...render.camera import Camera
-from ...render.mesh import portrait_camera, shade, vertex_normals, view_mesh
-from ..model import SKIN_REGIONS, REGIONS, Head
+from ...render.mesh import portrait_camera, vertex_normals, view_mesh
+from ..model import REGIONS, SKIN_REGIONS, Head
 from .build import build_generic_head, generic_body
 from .landmarks import FILE_468, lid_margin, lip_line, snap
 from .paint import base_colours
@@ -30,7 +30,7 @@ RIGHT_OF = dict(zip(
     (133, 173, 157, 158, 159, 160, 161, 246, 33, 133, 155, 154, 153, 145, 144, 163, 7, 33,
      13, 82, 81, 80, 191, 78, 14, 87, 178, 88, 95, 78), strict=True))  # fmt: skip
 _YAWS = (0.0, -0.25, 0.25, -0.5, 0.5)
-_PITCHES = (0.0, 0.15)
+_PITCHES = (-0.15, 0.1)
 
 
 def detect(mesh_finder: object, picture: np.ndarray) -> np.ndarray | None:
@@ -45,13 +45,34 @@ def detect(mesh_finder: object, picture: np.ndarray) -> np.ndarray | None:
 def face_camera(head: Head, size: int, yaw: float, pitch: float) -> Camera:
     """A portrait camera that is a little closer than one that shows the neck's end."""
     camera = portrait_camera(head.vertices, size, yaw, pitch)
-    return Camera(size, size, camera.fx * 1.15, camera.fy * 1.15, size / 2, size * 0.55, camera.camera_from_world)
+    return Camera(
+        size,
+        size,
+        camera.fx * 1.15,
+        camera.fy * 1.15,
+        size / 2,
+        size * 0.55,
+        camera.camera_from_world,
+    )
+
+
+def picture(head: Head, camera: Camera, colours: np.ndarray) -> np.ndarray:
+    """The painted head [H, W, 3] uint8, lit softly from the camera and above, before grey."""
+    view = view_mesh(head.vertices, head.faces, camera)
+    normals = view.interpolate(vertex_normals(head.vertices, head.faces), head.faces)
+    towards = -camera.camera_from_world[2, :3] + (0, 0.35, 0)
+    light = 0.45 + 0.55 * np.clip(normals @ (towards / np.linalg.norm(towards)), 0, 1)
+    seen = view.interpolate(colours, head.faces) * light[..., None]
+    return (np.where(view.hit[..., None], seen, 0.6) * 255).clip(0, 255).astype(np.uint8)
 
 
 def back_project(head: Head, camera: Camera, pixels: np.ndarray) -> tuple[np.ndarray, ...]:
     """Face [468] (-1 = missed), barycentrics [468, 3] and how squarely it is seen [468]."""
     view = view_mesh(head.vertices, head.faces, camera)
-    x, y = np.clip(pixels[:, 0].astype(int), 0, camera.width - 1), np.clip(pixels[:, 1].astype(int), 0, camera.height - 1)
+    x, y = (
+        np.clip(pixels[:, 0].astype(int), 0, camera.width - 1),
+        np.clip(pixels[:, 1].astype(int), 0, camera.height - 1),
+    )
     face, bary = view.face[y, x], view.bary[y, x]
     normals = vertex_normals(head.vertices, head.faces)
     towards = -camera.camera_from_world[2, :3]
@@ -59,7 +80,7 @@ def back_project(head: Head, camera: Camera, pixels: np.ndarray) -> tuple[np.nda
     return face, bary, seen
 
 
-def measure(size: int = 512, subjects: int = 4) -> tuple[np.ndarray, int, int]:
+def measure(size: int = 448, subjects: int = 4) -> tuple[np.ndarray, int, int]:
     """Median places [468, 3] m on the mean head, pictures with a face found, pictures tried."""
     import mediapipe
 
@@ -69,14 +90,16 @@ def measure(size: int = 512, subjects: int = 4) -> tuple[np.ndarray, int, int]:
     places: list[np.ndarray] = []
     weights: list[np.ndarray] = []
     tried = 0
-    with mediapipe.solutions.face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True) as finder:
+    with mediapipe.solutions.face_mesh.FaceMesh(
+        static_image_mode=True, refine_landmarks=True
+    ) as finder:
         for subject in range(subjects):
             beta = random.normal(0, 0.8, len(model.identity_names)) * (subject > 0)
             head = model.subject(beta)
             for yaw, pitch in ((y, p) for y in _YAWS for p in _PITCHES):
                 tried += 1
                 camera = face_camera(head, size, yaw, pitch)
-                pixels = detect(finder, shade(head.vertices, head.faces, camera, colours))
+                pixels = detect(finder, picture(head, camera, colours))
                 if pixels is None:
                     continue
                 face, bary, seen = back_project(head, camera, pixels)
@@ -86,7 +109,9 @@ def measure(size: int = 512, subjects: int = 4) -> tuple[np.ndarray, int, int]:
 
 
 def _front_skin(head: Head) -> np.ndarray:
-    skin = np.isin(head.vertex_region, [REGIONS.index(name) for name in SKIN_REGIONS if name != "ear"])
+    skin = np.isin(
+        head.vertex_region, [REGIONS.index(name) for name in SKIN_REGIONS if name != "ear"]
+    )
     return head.faces[(skin[head.faces]).all(1)]
 
 
@@ -129,7 +154,11 @@ def nearest_on_skin(points: np.ndarray, head: Head) -> tuple[np.ndarray, np.ndar
         found = trimesh.triangles.closest_point(triangles[near], np.tile(point, (len(near), 1)))
         best = np.linalg.norm(found - point, axis=1).argmin()
         faces.append(skin[near[best]])
-        weights.append(trimesh.triangles.points_to_barycentric(triangles[near[best]][None], found[best][None])[0])
+        weights.append(
+            trimesh.triangles.points_to_barycentric(triangles[near[best]][None], found[best][None])[
+                0
+            ]
+        )
     return np.array(faces), np.clip(np.array(weights), 0, 1)
 
 
@@ -153,7 +182,9 @@ def main() -> None:
     for one, other in enumerate(partner):
         if one != other and points[one, 0] > points[other, 0]:
             vertices[other], weights[other] = body.mirror[vertices[one]], weights[one]
-    np.savez_compressed(FILE_468, vertices=vertices.astype(np.int32), weights=weights.astype(np.float32))
+    np.savez_compressed(
+        FILE_468, vertices=vertices.astype(np.int32), weights=weights.astype(np.float32)
+    )
     print(f"MediaPipe found {found} of {tried} pictures; wrote {FILE_468.name}", file=sys.stderr)
 
 

@@ -27,32 +27,43 @@ class Face:
     def __init__(self, body: Body) -> None:
         self.body = body
         self.p = body.vertices
-        self.soft = body.pieces["skin"] | body.pieces["bag"]
+        front = smoothstep(10, 45, self.p[:, 2])  # blobs without depth end before the ears
+        self.soft = (body.pieces["skin"] | body.pieces["bag"]) * front
         self.sign = np.where(body.tag("lip_side") < 0, -1.0, 1.0)
-        self.upper = (self.sign > 0) & self.soft
-        self.lower = (self.sign < 0) & self.soft
+        self.upper = (self.sign > 0) * self.soft
+        self.lower = (self.sign < 0) * self.soft
         self.red = body.tag("lip_red", 9.0)  # 0 on the line … 1 on the border of the red
         self.left = smoothstep(-7, 9, self.p[:, 0])
-        self.parted = smoothstep(27, 13, np.abs(self.p[:, 0]))  # 1 where the lips can part, 0 at the corners
+        self.parted = smoothstep(
+            27, 13, np.abs(self.p[:, 0])
+        )  # 1 where the lips can part, 0 at the corners
         self.jaw = jaw_weights(body)
         # Brows slide over the lids without dragging them along.
         over = np.where(body.tag("lid_side") > 0, body.tag("lid", 99), 0)
         beside = np.abs(np.abs(self.p[:, 0]) - EYE_CENTRE[0]) / 20
-        self.brow = np.maximum(smoothstep(5, 15, over), smoothstep(0.8, 1.2, beside))
+        above = smoothstep(30, 50, self.p[:, 1])
+        self.brow = np.maximum(smoothstep(5, 15, over), smoothstep(0.8, 1.2, beside) * above)
 
-    def blob(self, centre: tuple, radius: tuple, move: tuple, mask: np.ndarray | float = 1.0) -> np.ndarray:
+    def blob(
+        self, centre: tuple, radius: tuple, move: tuple, mask: np.ndarray | float = 1.0
+    ) -> np.ndarray:
         """Movement [V, 3] of a soft blob of skin."""
         weight = gauss(self.p, centre, radius) * self.soft * mask
         return weight[:, None] * np.asarray(move, float)
 
-    def both(self, centre: tuple, radius: tuple, move: tuple, mask: np.ndarray | float = 1.0) -> np.ndarray:
+    def both(
+        self, centre: tuple, radius: tuple, move: tuple, mask: np.ndarray | float = 1.0
+    ) -> np.ndarray:
         """A blob and its mirror image."""
         one = self.blob(centre, radius, move, mask)
         return one + one[self.body.mirror] * (-1, 1, 1)
 
 
 def _brow_down(f: Face) -> np.ndarray:
-    return (f.blob((20, 58, 100), (14, 9, FAR), (-2.6, -5.5, 0.8)) + f.blob((38, 57, 92), (11, 9, 30), (-0.5, -3.2, 0))) * (f.left * f.brow)[:, None]
+    return (
+        f.blob((20, 58, 100), (14, 9, FAR), (-2.6, -5.5, 0.8))
+        + f.blob((38, 57, 92), (11, 9, 30), (-0.5, -3.2, 0))
+    ) * (f.left * f.brow)[:, None]
 
 
 def _brow_inner_up(f: Face) -> np.ndarray:
@@ -77,15 +88,21 @@ def _eye_wide(f: Face) -> np.ndarray:
 
 
 def _cheek_puff(f: Face) -> np.ndarray:
-    return f.both((44, -22, 82), (15, 16, 28), (6.5, 0, 5.5)) + f.blob((0, -20, 112), (14, 8, 20), (0, 0, 1.5))
+    return f.both((44, -22, 82), (15, 16, 28), (6.5, 0, 5.5)) + f.blob(
+        (0, -20, 112), (14, 8, 20), (0, 0, 1.5)
+    )
 
 
 def _cheek_squint(f: Face) -> np.ndarray:
-    return (f.blob((38, 12, 88), (15, 12, 28), (0.5, 4.5, 2.8))) * f.left[:, None] + move_lids(f.body, 0.0, 0.14)
+    return (f.blob((38, 12, 88), (15, 12, 28), (0.5, 4.5, 2.8))) * f.left[:, None] + move_lids(
+        f.body, 0.0, 0.14
+    )
 
 
 def _nose_sneer(f: Face) -> np.ndarray:
-    lift = f.blob((14, 1, 108), (8, 9, 25), (0.8, 4.2, -0.6)) + f.blob((11, 24, 104), (8, 9, 20), (0.3, 2.2, 0.6))
+    lift = f.blob((14, 1, 108), (8, 9, 25), (0.8, 4.2, -0.6)) + f.blob(
+        (11, 24, 104), (8, 9, 20), (0.3, 2.2, 0.6)
+    )
     return (lift + f.blob((14, -18, 108), (8, 7, 20), (0, 2.8, 0), f.upper)) * f.left[:, None]
 
 
@@ -122,7 +139,10 @@ def _mouth_upper_up(f: Face) -> np.ndarray:
 
 
 def _mouth_lower_down(f: Face) -> np.ndarray:
-    return f.blob((11, MOUTH - 5, 112), (12, 11, FAR), (0.3, -5.2, 0.4), f.lower * f.parted) * f.left[:, None]
+    return (
+        f.blob((11, MOUTH - 5, 112), (12, 11, FAR), (0.3, -5.2, 0.4), f.lower * f.parted)
+        * f.left[:, None]
+    )
 
 
 def _around_mouth(f: Face, rx: float, ry: float) -> np.ndarray:
@@ -140,12 +160,21 @@ def _mouth_pucker(f: Face) -> np.ndarray:
 def _mouth_funnel(f: Face) -> np.ndarray:
     near = _around_mouth(f, 26, 14)
     middle = gauss(f.p, (0, MOUTH, 112), (14, 12, FAR)) * f.soft
-    return np.stack([-0.30 * f.p[:, 0] * near, 4.6 * f.sign * middle * f.parted, 5.5 * middle + near], 1)
+    return np.stack(
+        [-0.30 * f.p[:, 0] * near, 4.6 * f.sign * middle * f.parted, 5.5 * middle + near], 1
+    )
 
 
 def _mouth_left(f: Face) -> np.ndarray:
     near = _around_mouth(f, 26, 16)
-    return np.stack([8.5 * near, 0.8 * near * np.clip(f.p[:, 0] / 20, -1, 1), -1.5 * near * np.clip(f.p[:, 0] / 25, -1, 1)], 1)
+    return np.stack(
+        [
+            8.5 * near,
+            0.8 * near * np.clip(f.p[:, 0] / 20, -1, 1),
+            -1.5 * near * np.clip(f.p[:, 0] / 25, -1, 1),
+        ],
+        1,
+    )
 
 
 def _mouth_roll(f: Face, lip: np.ndarray, sign: float) -> np.ndarray:

@@ -28,13 +28,16 @@ def move_lids(body: Body, upper: float, lower: float) -> np.ndarray:
     local = p - EYE_CENTRE
     turn = np.arctan2(local[:, 1], local[:, 2])
     top, bottom = (_margin(body, sign, local, turn) for sign in (1, -1))
-    on_skin = np.where(side > 0, smoothstep(_UPPER_END, 1.5, away), smoothstep(_LOWER_END, 1.0, away))
+    on_skin = np.where(
+        side > 0, smoothstep(_UPPER_END, 1.5, away), smoothstep(_LOWER_END, 1.0, away)
+    )
     follows = np.where(socket, np.interp(ring, [2, 3, 4], [1, 0.85, 0.35]), on_skin) * near
     opening = top - bottom
     angle = follows * opening * np.where(side > 0, -upper, lower)
     radius = np.hypot(local[:, 1], local[:, 2])
-    # In between, the straight path of a vertex cuts the sphere's corner: bulge a little against it.
-    radius_moved = radius + 0.012 * radius * follows * np.clip(opening, 0, None) * abs(upper) * (side > 0)
+    # In between, the straight path of a vertex cuts the sphere: bulge a little against it.
+    bulge = 0.012 * follows * np.clip(opening, 0, None) * abs(upper) * (side > 0)
+    radius_moved = radius * (1 + bulge)
     moved = np.zeros_like(p)
     moved[:, 1] = radius_moved * np.sin(turn + angle) - local[:, 1]
     moved[:, 2] = radius_moved * np.cos(turn + angle) - local[:, 2]
@@ -42,7 +45,7 @@ def move_lids(body: Body, upper: float, lower: float) -> np.ndarray:
 
 
 def _margin(body: Body, sign: int, local: np.ndarray, turn: np.ndarray) -> np.ndarray:
-    """The angle [V] of the left upper (+1) or lower (-1) lid margin in every vertex's own column."""
+    """The angle [V] of the left upper (+1) or lower (-1) margin in every vertex's own column."""
     edge = body.pieces["socket"] & (body.tag("ring", -1) == 0) & (body.vertices[:, 0] > 0)
     corners = edge & (np.abs(body.tag("corner")) > 0)
     edge = np.flatnonzero((edge & (body.tag("lid_side") == sign)) | corners)

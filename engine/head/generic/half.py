@@ -39,7 +39,7 @@ class Body:
 
 
 def grid_faces(rows: np.ndarray, flip: bool = False, first: int | None = None) -> np.ndarray:
-    """Triangles between the rows of an index grid [r, c], facing columns × rows (the other way: flip).
+    """Triangles between the rows of an index grid [r, c], facing columns × rows.
 
     With `first`, the number of the first row, the diagonals of the first and last column alternate,
     so that normals on the midline lean neither up nor down.
@@ -51,7 +51,9 @@ def grid_faces(rows: np.ndarray, flip: bool = False, first: int | None = None) -
     one = np.where(odd[..., None], np.stack([a, b, d], -1), np.stack([a, b, c], -1))
     two = np.where(odd[..., None], np.stack([b, c, d], -1), np.stack([a, c, d], -1))
     faces = np.concatenate([one.reshape(-1, 3), two.reshape(-1, 3)])
-    used = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
+    used = (
+        (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
+    )
     return faces[used][:, ::-1] if flip else faces[used]
 
 
@@ -59,11 +61,15 @@ def join_and_mirror(pieces: list[Piece]) -> Body:
     """One mesh out of the left pieces and their mirror images."""
     starts = np.cumsum([0] + [len(piece.vertices) for piece in pieces])
     vertices = np.concatenate([piece.vertices for piece in pieces])
-    faces = np.concatenate([piece.faces + start for piece, start in zip(pieces, starts[:-1], strict=True)])
+    faces = np.concatenate(
+        [piece.faces + start for piece, start in zip(pieces, starts[:-1], strict=True)]
+    )
     midline = np.concatenate([piece.midline for piece in pieces])
     vertices[midline, 0] = 0
     half = len(vertices)
-    right = np.where(midline, np.arange(half), half - 1 + np.cumsum(~midline))  # left → right vertex
+    right = np.where(
+        midline, np.arange(half), half - 1 + np.cumsum(~midline)
+    )  # left → right vertex
     both = np.concatenate([np.arange(half), np.flatnonzero(~midline)])  # vertex → left vertex
     mirror = np.concatenate([right, np.flatnonzero(~midline)])
     flipped = vertices * (-1, 1, 1)

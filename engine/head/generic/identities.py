@@ -12,7 +12,12 @@ from .sculpt import EYE_CENTRE
 Field = Callable[[np.ndarray], np.ndarray]  # points [n, 3] mm, x ≥ 0 → movement [n, 3] mm
 
 
-def _move(weight: np.ndarray, x: float | np.ndarray = 0, y: float | np.ndarray = 0, z: float | np.ndarray = 0) -> np.ndarray:
+def _move(
+    weight: np.ndarray,
+    x: float | np.ndarray = 0,
+    y: float | np.ndarray = 0,
+    z: float | np.ndarray = 0,
+) -> np.ndarray:
     """Movement [n, 3] along the axes, scaled by weight [n]."""
     return np.stack([weight * x, weight * y, weight * z], -1)
 
@@ -23,7 +28,10 @@ def _eye(p: np.ndarray, inner: float, outer: float) -> np.ndarray:
 
 
 def _face_width(p: np.ndarray) -> np.ndarray:
-    return _move(smoothstep(95, 30, p[:, 1]) * (0.4 + 0.6 * smoothstep(-110, -60, p[:, 1])), x=0.035 * p[:, 0])
+    return _move(
+        smoothstep(95, 30, p[:, 1]) * (0.4 + 0.6 * smoothstep(-110, -60, p[:, 1])),
+        x=0.035 * p[:, 0],
+    )
 
 
 def _face_length(p: np.ndarray) -> np.ndarray:

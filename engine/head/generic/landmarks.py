@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..model import SKIN_REGIONS, REGIONS, Landmarks
+from ..model import REGIONS, SKIN_REGIONS, Landmarks
 from .half import Body
 from .sheet import EYE_INNER, EYE_OUTER, MOUTH, MOUTH_CORNER, lip_heights
 
@@ -28,12 +28,12 @@ def front_point(body: Body, x: float, y: float) -> tuple[np.ndarray, np.ndarray]
     skin = np.isin(body.region, [REGIONS.index(name) for name in SKIN_REGIONS])
     faces = body.faces[skin[body.faces].all(1)]
     a, b, c = (body.vertices[faces[:, i]] for i in range(3))
-    area = np.cross(b[:, :2] - a[:, :2], c[:, :2] - a[:, :2])
+    area = _cross(b - a, c - a)
     facing = area > 1e-9
     area = np.where(facing, area, 1)
-    point = np.array([x, y])
-    wa = np.cross(b[:, :2] - point, c[:, :2] - point) / area
-    wb = np.cross(c[:, :2] - point, a[:, :2] - point) / area
+    point = np.array([x, y, 0.0])
+    wa = _cross(b - point, c - point) / area
+    wb = _cross(c - point, a - point) / area
     weights = np.stack([wa, wb, 1 - wa - wb], 1)
     inside = facing & (weights > -1e-6).all(1)
     depth = np.where(inside, (weights * np.stack([a[:, 2], b[:, 2], c[:, 2]], 1)).sum(1), -np.inf)
@@ -42,15 +42,20 @@ def front_point(body: Body, x: float, y: float) -> tuple[np.ndarray, np.ndarray]
     return faces[best], np.clip(weights[best], 0, None)
 
 
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The z of the cross product [n] of vectors [n, 3]."""
+    return a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+
+
 def lid_margin(body: Body, sign: int) -> np.ndarray:
-    """The skin vertices on the edge of the left upper (+1) or lower (-1) lid, inner to outer corner."""
+    """The skin vertices on the edge of the left upper (+1) or lower (-1) lid, from inside out."""
     loop = _loop(body, "eye_loop")
     middle = len(loop) // 2
     return loop[: middle + 1] if sign > 0 else np.concatenate([loop[:1], loop[middle:][::-1]])
 
 
 def lip_line(body: Body, sign: int) -> np.ndarray:
-    """The skin vertices on the inner edge of the upper (+1) or lower (-1) lip, middle to left corner."""
+    """The skin vertices on the edge of the upper (+1) or lower (-1) lip, from middle to left."""
     loop = _loop(body, "mouth_loop")
     middle = len(loop) // 2
     return loop[: middle + 1] if sign > 0 else loop[middle:][::-1]
@@ -69,7 +74,9 @@ def snap(body: Body, edge: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.nd
     x = np.clip(x, across[0], across[-1])
     i = np.clip(np.searchsorted(across, x) - 1, 0, len(edge) - 2)
     share = (x - across[i]) / (across[i + 1] - across[i])
-    return np.stack([edge[i], edge[i + 1], edge[i + 1]], 1), np.stack([1 - share, share, 0 * share], 1)
+    return np.stack([edge[i], edge[i + 1], edge[i + 1]], 1), np.stack(
+        [1 - share, share, 0 * share], 1
+    )
 
 
 def landmarks68(body: Body) -> Landmarks:
@@ -88,13 +95,24 @@ def landmarks68(body: Body) -> Landmarks:
 
     def lip_border(x: float, sign: int) -> tuple[np.ndarray, np.ndarray]:
         line = MOUTH - 1.3 * (x / MOUTH_CORNER) ** 2
-        return front_point(body, x, line + sign * float(lip_heights(np.array(x))[0 if sign > 0 else 1]))
+        return front_point(
+            body, x, line + sign * float(lip_heights(np.array(x))[0 if sign > 0 else 1])
+        )
 
-    jaw = [on_vertex(int(skin[np.linalg.norm(body.vertices[skin] - p, axis=1).argmin()])) for p in _JAW]
+    jaw = [
+        on_vertex(int(skin[np.linalg.norm(body.vertices[skin] - p, axis=1).argmin()])) for p in _JAW
+    ]
     brow = [front_point(body, *p) for p in _BROW]
     bridge = [front_point(body, *p) for p in _BRIDGE]
     base = [front_point(body, *p) for p in _NOSE_BASE]
-    lids = [(1, 0), (1, 0.35), (1, 0.68), (1, 1), (-1, 0.68), (-1, 0.35)]  # inner, upper, outer, lower
+    lids = [
+        (1, 0),
+        (1, 0.35),
+        (1, 0.68),
+        (1, 1),
+        (-1, 0.68),
+        (-1, 0.35),
+    ]  # inner, upper, outer, lower
     x = EYE_INNER + np.array([share for _, share in lids]) * (EYE_OUTER - EYE_INNER)
     eye = [on_edge(lid_margin(body, sign), place) for (sign, _), place in zip(lids, x, strict=True)]
     corner = on_vertex(int(lip_line(body, 1)[-1]))
@@ -128,4 +146,8 @@ def landmarks468(body: Body) -> Landmarks:
 
 def _landmarks(vertices: np.ndarray, weights: np.ndarray) -> Landmarks:
     weights = weights / weights.sum(1, keepdims=True)
-    return Landmarks(vertices.astype(np.int32), weights.astype(np.float32), np.zeros((len(vertices), 3), np.float32))
+    return Landmarks(
+        vertices.astype(np.int32),
+        weights.astype(np.float32),
+        np.zeros((len(vertices), 3), np.float32),
+    )

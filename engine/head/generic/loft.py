@@ -49,7 +49,7 @@ BOTTOM, TOP = _RINGS[0, 0], _RINGS[-1, 0]
 
 
 def _smoothed(step: float = 1.0, width: float = 4.0) -> tuple[np.ndarray, np.ndarray]:
-    """The table at even levels [n], every column smoothed over `width` mm, its ends kept: [n, 9]."""
+    """The table at even levels [n], every column smoothed over `width` mm: [n, 9]."""
     t = np.arange(BOTTOM, TOP + step / 2, step)
     reach = int(3 * width / step)
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * step / width) ** 2)

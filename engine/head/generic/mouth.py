@@ -28,8 +28,15 @@ def build_bag(line: np.ndarray) -> Piece:
     side = upper * (0.25 + 0.75 * open_)
     rings = [line]
     # how far back, how far from the line, spread of x
-    for back, lift, spread in ((1.2, 0.35, 1.0), (3.2, 2.5, 1.0), (5.0, 8.0, 1.02), (8.5, 13.0, 1.06),
-                               (24, 14.0, 1.16), (46, 12.0, 1.0)):  # fmt: skip
+    lining = (
+        (1.2, 0.35, 1),
+        (3.2, 2.5, 1),
+        (5, 8, 1.02),
+        (8.5, 13, 1.06),
+        (24, 14, 1.16),
+        (46, 12, 1),
+    )
+    for back, lift, spread in lining:
         # The bag's back ends flatten towards one depth.
         z = line[:, 2] - back
         deep = np.clip((back - 8) / 38, 0, 1)
@@ -70,8 +77,8 @@ def build_teeth(upper: bool) -> Piece:
     normal = np.stack([np.sin(angle) / width, np.cos(angle) / length], 1)
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     # outwards, away from the edge; from the gum in front over the edge to the gum behind
-    profile = ((-2.2, 14, 0), (-0.8, 10.5, 0), (0.5, 9, 0), (0.8, 5.5, 1), (0.1, 0.3, 1), (-1.6, 0, 1),
-               (-3.4, 5, 0.5), (-5.5, 11, 0))  # fmt: skip
+    profile = ((-2.2, 14, 0), (-0.8, 10.5, 0), (0.5, 9, 0), (0.8, 5.5, 1), (0.1, 0.3, 1),
+               (-1.6, 0, 1), (-3.4, 5, 0.5), (-5.5, 11, 0))  # fmt: skip
     rows = []
     for out, high, notch in profile:
         thick = out - (molar * 5 if out < -1 and high < 13 else 0)
@@ -86,16 +93,19 @@ def build_teeth(upper: bool) -> Piece:
     u = np.tile(along / ends[-1], len(rows)) * 0.08 + 0.56
     v = np.repeat(np.linspace(0, 0.05, len(rows)), len(along)) + (0.075 if upper else 0.135)
     midline = np.tile(along == 0, len(rows))
+    region = np.full(len(vertices), REGIONS.index("teeth"))
     crown = np.repeat([0, 0, 0.3, 1, 1, 1, 1, 0], len(along))
     return Piece(
         "teeth_upper" if upper else "teeth_lower", vertices, grid_faces(index, flip=upper),
-        np.stack([u, v], 1), np.full(len(vertices), REGIONS.index("teeth")), midline, {"crown": crown},
+        np.stack([u, v], 1), region, midline, {"crown": crown},
     )  # fmt: skip
 
 
 def build_tongue() -> Piece:
     """The left half of the tongue, resting behind the lower teeth."""
-    u, w = np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, np.pi, 7), indexing="ij")  # length, round
+    u, w = np.meshgrid(
+        np.linspace(0, 1, 9), np.linspace(0, np.pi, 7), indexing="ij"
+    )  # length, round
     length = 0.5 * (1 - np.cos(np.pi * u))
     girth = np.sqrt(np.clip(1 - (2 * length - 1) ** 4, 0, 1))
     x = 17 * girth * np.sin(w) * (1 - 0.15 * u)
@@ -109,5 +119,6 @@ def build_tongue() -> Piece:
     midline[:, [0, -1]] = True
     midline[[0, -1]] = True
     uv = np.stack([0.82 - 0.04 * w / np.pi - 0.01, 0.01 + 0.17 * u], -1).reshape(-1, 2)
-    return Piece("tongue", vertices, grid_faces(index, flip=True), uv, np.full(u.size, REGIONS.index("tongue")),
-                 midline.ravel())  # fmt: skip
+    region = np.full(u.size, REGIONS.index("tongue"))
+    faces = grid_faces(index, flip=True)
+    return Piece("tongue", vertices, faces, uv, region, midline.ravel())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plain vertex colours for the generic head: for picture sheets and for finding it with trackers."""
+"""Plain vertex colours for the generic head: for picture sheets and for trackers."""
 
 import numpy as np
 
@@ -40,7 +40,11 @@ def base_colours(head: Head) -> np.ndarray:
         colour[:] += weight[:, None] * (paint - colour)
 
     x = np.abs(body.vertices[:, 0])
-    red = smoothstep(1.08, 0.9, body.tag("lip_red", 9)) * smoothstep(27.5, 25.5, x) * (body.tag("angle", 9) < 0.9)
+    red = (
+        smoothstep(1.08, 0.9, body.tag("lip_red", 9))
+        * smoothstep(27.5, 25.5, x)
+        * (body.tag("angle", 9) < 0.9)
+    )
     mix(red, LIPS)
     mix(brow_weight(body), BROWS)
     lash = smoothstep(1.2, 0.2, np.abs(body.tag("lid", 9))) * (body.tag("lid_side") > 0)

@@ -33,14 +33,14 @@ def jaw_weights(body: Body) -> np.ndarray:
     weight = skin * (1 - near) + split * near
     weight *= smoothstep(-25, 45, z) * smoothstep(-124, -80, y + 0.5 * (z - 95))
     weight = np.where(body.pieces["bag"], _bag(body, corner), weight)
-    for name, value in (("teeth_upper", 0), ("teeth_lower", 1), ("tongue", 1), ("eyeball", 0), ("socket", 0),
-                        ("ear", 0)):  # fmt: skip
+    rigid = {"teeth_upper": 0, "teeth_lower": 1, "tongue": 1, "eyeball": 0, "socket": 0, "ear": 0}
+    for name, value in rigid.items():
         weight[body.pieces[name]] = value
     return weight
 
 
 def _bag(body: Body, corner: np.ndarray) -> np.ndarray:
-    """Jaw weights of the mouth's bag: as the lips at its edge, half way at the corners and behind."""
+    """Jaw weights of the mouth's bag: as the lips in the middle, half way at the corners."""
     side = body.tag("lip_side")
     return np.clip(0.5 - 0.5 * side * (1 - corner), 0, 1)
 
@@ -68,7 +68,10 @@ def joint_regressor(body: Body) -> np.ndarray:
     chosen = (
         skin & (points[:, 1] < -140),
         skin & (np.abs(points[:, 1] + 24) < 14) & (points[:, 2] < 30),
-        skin & (np.linalg.norm(np.stack([sides - 68, points[:, 1] + 20, points[:, 2] - 3]), axis=0) < 26),
+        skin
+        & (
+            np.linalg.norm(np.stack([sides - 68, points[:, 1] + 20, points[:, 2] - 3]), axis=0) < 26
+        ),
         ball & (points[:, 0] > 0),
         ball & (points[:, 0] < 0),
     )

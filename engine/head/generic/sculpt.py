@@ -84,7 +84,7 @@ NOSE_BRUSHES = np.array([
 
 
 def brush(base: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """The movement [n, 3] that a table of brushes gives points of the base [n, 3], both sides' brushes."""
+    """The movement [n, 3] that a table of brushes, and its mirror image, gives the base [n, 3]."""
     moved = np.zeros_like(base)
     for row in table:
         centre, radius, move = row[:3], row[3:6], row[6:]
@@ -122,12 +122,23 @@ def lips(sheet: Sheet, points: np.ndarray) -> np.ndarray:
     profile_low = curve(red, [0, 0.2, 0.55, 1.0, 1.4, 2.2], [-1.3, 0.4, 1.9, 0.2, -0.8, 0])
     moved = points.copy()
     corner = smoothstep(30, 24, x)
-    moved[:, 2] += np.where(upper, profile_up, profile_low) * (0.35 + 0.65 * middle) * corner * front
+    moved[:, 2] += (
+        np.where(upper, profile_up, profile_low) * (0.35 + 0.65 * middle) * corner * front
+    )
     # A tubercle in the middle of the upper red, two pillows in the lower.
     tubercle = np.exp(-((x / 4) ** 2)) * np.sin(np.pi * np.clip(red, 0, 1))
     moved[:, 2] += 0.7 * tubercle * upper * front
-    philtrum = upper * (red > 1) * smoothstep(1.0, 1.3, red) * smoothstep(MOUTH + 21, MOUTH + 16, sheet.base[:, 1])
-    moved[:, 2] += front * philtrum * (0.8 * np.exp(-(((x - 5.5) / 2.2) ** 2)) - 1.3 * np.exp(-((x / 2.8) ** 2)))
+    philtrum = (
+        upper
+        * (red > 1)
+        * smoothstep(1.0, 1.3, red)
+        * smoothstep(MOUTH + 21, MOUTH + 16, sheet.base[:, 1])
+    )
+    moved[:, 2] += (
+        front
+        * philtrum
+        * (0.8 * np.exp(-(((x - 5.5) / 2.2) ** 2)) - 1.3 * np.exp(-((x / 2.8) ** 2)))
+    )
     dimple = np.exp(-(((x - 28.5) / 2.5) ** 2) - ((sheet.base[:, 1] - MOUTH + 1.5) / 3.5) ** 2)
     moved[:, 2] -= 1.5 * dimple * front
     return moved
@@ -142,7 +153,12 @@ def lids(sheet: Sheet, points: np.ndarray) -> np.ndarray:
     dome = EYE_CENTRE[2] + np.sqrt(np.maximum(LID_OUTER**2 - r2, 0.0))
     dome = np.where(r2 < LID_OUTER**2, dome, EYE_CENTRE[2] - 3 * (np.sqrt(r2) - LID_OUTER))
     # The crease: the lid dips between margin and brow.
-    crease = -1.5 * np.exp(-(((sheet.lid - 7.2) / 2.2) ** 2)) * smoothstep(15, 22, points[:, 0]) * smoothstep(49, 42, points[:, 0])
+    crease = (
+        -1.5
+        * np.exp(-(((sheet.lid - 7.2) / 2.2) ** 2))
+        * smoothstep(15, 22, points[:, 0])
+        * smoothstep(49, 42, points[:, 0])
+    )
     z = smooth_max(points[:, 2], dome, 4.0) + crease
     moved[:, 2] = np.where(front, z, moved[:, 2])
     loop = sheet.eye_loop

@@ -19,16 +19,16 @@ EYE_INNER, EYE_OUTER = 17.0, 45.2
 UPPER_LIP, LOWER_LIP = 7.5, 9.5  # red height at the middle
 
 # Columns over the face, mm off the midline at eye and mouth level; then SIDE more to the back.
-FRONT = np.array([0, 2, 4, 6, 8, 10, 12.2, 14.6, 17, 18.6, 20.8, 23.3, 26, 28.7, 31.5, 34.3, 37, 39.6,
-                  42, 43.9, 45.2, 48, 52, 56.5])  # fmt: skip
+FRONT = np.array([0, 2, 4, 6, 8, 10, 12.2, 14.6, 17, 18.6, 20.8, 23.3, 26, 28.7, 31.5, 34.3, 37,
+                  39.6, 42, 43.9, 45.2, 48, 52, 56.5])  # fmt: skip
 SIDE = 14
 ROWS = np.array([
     -152, -143, -134, -125, -117, -109, -102, -96, -91, -87, -83, -79.5, -76.5, -73.5, -70, -66.5,
     -63, -59.5, -56, -53, -50, -47, -44, -41.2, -38.5, -36.6, -34.6, -32.6, -30.8, -29, -27.5, -26,
     -24.4, -22.9, -21.5, -19.7, -17.8, -16, -14.2, -12.5, -10.8, -9.2, -7.6, -6, -4.4, -2.6, -0.6,
     1.6, 4, 6.8, 10, 13.4, 16.8, 19.6, 22.2, 24.7, 27, 29.1, 31, 32.8, 34.4, 36, 37.6, 39.2, 40.8,
-    42.4, 44.2, 46.2, 48.4, 50.8, 53.1, 55.2, 57.2, 59.2, 61.4, 64, 67.5, 72, 78, 85, 93, 102, 111, 120,
-    129, 137, 144,
+    42.4, 44.2, 46.2, 48.4, 50.8, 53.1, 55.2, 57.2, 59.2, 61.4, 64, 67.5, 72, 78, 85, 93, 102, 111,
+    120, 129, 137, 144,
     150, 156.5, 162.5,
 ])  # fmt: skip
 
@@ -88,7 +88,11 @@ def bend(x: np.ndarray, lip: np.ndarray, lid: np.ndarray, t: np.ndarray) -> np.n
         below = curve(q, [-17, 0], [-17, -down[0]])
         near = smoothstep(17, 5, np.abs(q))
         opened = (place > EYE_INNER) & (place < EYE_OUTER)
-        moved = np.where(q >= 0, above, below) if opened else np.where(q >= 0, curve(q, [0, 18], [0, 18]), q)
+        moved = (
+            np.where(q >= 0, above, below)
+            if opened
+            else np.where(q >= 0, curve(q, [0, 18], [0, 18]), q)
+        )
         bent[:, i] += np.where((q > -17) & (q < 18), moved - q + tilt[0] * near, 0)
     return bent
 
@@ -114,11 +118,18 @@ def build_sheet() -> Sheet:
     lip_low[:corner] -= 1e-3
     lid_low[corner:] -= 1e-3
     first = place(level, lip, lid)
-    second = [a[np.arange(len(slit_rows)), slit_columns] for a in place(level[slit_rows], lip_low, lid_low)]
-    base, angle = (np.concatenate([a.reshape(-1, *b.shape[1:]), b]) for a, b in zip(first, second, strict=True))
+    second = [
+        a[np.arange(len(slit_rows)), slit_columns]
+        for a in place(level[slit_rows], lip_low, lid_low)
+    ]
+    base, angle = (
+        np.concatenate([a.reshape(-1, *b.shape[1:]), b]) for a, b in zip(first, second, strict=True)
+    )
 
     def flat(grid: np.ndarray, low: np.ndarray) -> np.ndarray:
-        return np.concatenate([grid.ravel(), low[np.arange(len(slit_rows)), slit_columns], [grid[-1, 0] + 5]])
+        return np.concatenate(
+            [grid.ravel(), low[np.arange(len(slit_rows)), slit_columns], [grid[-1, 0] + 5]]
+        )
 
     pole = len(base)
     base = np.concatenate([base, [loft(0.0, TOP)]])
@@ -140,13 +151,17 @@ def build_sheet() -> Sheet:
         lip_red=np.abs(bent_lip) / np.where(lip_flat >= 0, upper, lower),
         lid=flat(lid, lid_low),
         midline=midline,
-        mouth_loop=np.concatenate([index[mouth_row, : corner + 1], below[mouth_row, corner - 1 :: -1][:corner]]),
-        eye_loop=np.concatenate([index[eye_row, inner : outer + 1], below[eye_row, outer - 1 : inner : -1]]),
+        mouth_loop=np.concatenate(
+            [index[mouth_row, : corner + 1], below[mouth_row, corner - 1 :: -1][:corner]]
+        ),
+        eye_loop=np.concatenate(
+            [index[eye_row, inner : outer + 1], below[eye_row, outer - 1 : inner : -1]]
+        ),
     )
 
 
 def place(level: np.ndarray, lip: np.ndarray, lid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points [r, c, 3] on the loft and angles [r, c] for rows of levels, bent around lips and lids."""
+    """Points [r, c, 3] on the loft, and their angles [r, c], rows bent around lips and lids."""
     shrink = np.minimum(1, 0.9 * half_width(level[:, :1]) / FRONT[-1])  # towards neck and vertex
     front = len(FRONT)
     bent = bend(np.concatenate([FRONT, np.full(SIDE, 99.0)]), lip, lid, level)
