@@ -13,24 +13,25 @@ from ..avatar.model import Avatar
 from ..head.model import Head
 from ..head.skinning import HeadTensors, canonical_vertices
 from ..kernels.nearest import PosedMeshes
-from .surface import ASK, EMPTY, SOLID, Domain
+from .surface import DENSEST, Domain
 
-SOLID_DEPTH = 0.01  # m under the skin; the surface itself is never that far off the head model
+SOLID_DEPTH = (
+    0.008  # m under the skin; the surface itself is hardly ever that far off the head model
+)
+SOLID_RAMP = 0.004  # m within which the density rises to solid, so that no steps show
 FAR = 1.0  # m, farther than any point of a head's box
 
 
 def canonical_domain(avatar: Avatar) -> Domain:
-    """Empty, field or solid at canonical points [S, 3] m on the avatar's device."""
+    """Where an avatar's field means anything, and where the head is solid, in canonical space."""
     inside = InsideHead(avatar.head, avatar.device)
     occupied = avatar.occupancy.occupied.flatten()
 
-    def domain(points: Tensor) -> Tensor:
-        told = torch.full((len(points),), EMPTY, dtype=torch.int8, device=points.device)
+    def domain(points: Tensor) -> tuple[Tensor, Tensor]:
         unit = avatar.unit(points)
         known = ((unit > 0) & (unit < 1)).all(1) & (occupied[avatar.occupancy.flat(unit)] > 0)
-        told[known] = ASK
-        told[inside.deeper_than(points, SOLID_DEPTH)] = SOLID
-        return told
+        share = (inside.depth(points) - SOLID_DEPTH) / SOLID_RAMP
+        return known, share.clamp(0, 1) * DENSEST
 
     return domain
 
@@ -57,12 +58,16 @@ class InsideHead:
         self.vertices = canonical_vertices(HeadTensors.of(head, device))  # [V, 3] m
         faces = head.skin_faces.astype(np.int64)
         self.faces = torch.as_tensor(faces, device=device)
-        self.rim = torch.as_tensor(_rim_edges(faces), device=device)  # [F, 3] bool
+        # Ears are often sheets of their own on an open head; their rims are no way out of it.
+        outlets = np.zeros(len(head.vertices), bool)
+        outlets[head.vertices_in("neck", "face")] = True
+        rim = _rim_edges(faces) & outlets[faces].all(1)[:, None]
+        self.rim = torch.as_tensor(rim, device=device)  # [F, 3] bool
         self.meshes = PosedMeshes(self.faces.int(), device)
         self.meshes.pose(self.vertices[None])
 
-    def deeper_than(self, points: Tensor, depth: float) -> Tensor:
-        """[S] bool for points [S, 3] m: farther than `depth` m under the skin.
+    def depth(self, points: Tensor) -> Tensor:
+        """How far under the skin the points [S, 3] m are: [S] m, 0 outside.
 
         Points whose nearest skin is the rim of the neck, or of a lid or lip, are not inside: they
         lie before the opening.
@@ -74,7 +79,7 @@ class InsideHead:
         surface = (bary[..., None] * corners).sum(1)
         under = ((points - surface) * normal).sum(-1) < 0
         at_rim = ((bary < 1e-3) & self.rim[face.clamp_min(0).long()]).any(1)
-        return (face >= 0) & under & ~at_rim & (distance > depth)
+        return torch.where((face >= 0) & under & ~at_rim, distance, torch.zeros_like(distance))
 
 
 def _rim_edges(faces: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a density field to a coloured triangle mesh (marching cubes).
 
-The surface lies where `THICKNESS` of the material absorbs half of the light. Only nodes near it
-are asked at full resolution: the even nodes of the grid say where it is.
+A point belongs to the surface's inside where `THICKNESS` of the material around it absorbs half of
+the light, or where half is absorbed on the way to it from each of the six sides. The first finds
+thin and dense things, the second what is soft, as the depth of a rendered picture does.
 """
 
 from collections.abc import Callable
@@ -19,14 +20,16 @@ from ..jobs import Job
 from ..render.mesh import vertex_normals
 
 THICKNESS = 0.0025  # m
-LEVEL = 0.5  # absorbed by it
+LEVEL = 0.5  # absorbed
+DENSEST = 400.0  # 1/m; more is as good as solid
+SMOOTHING = 0.0015  # m, standard deviation: finer grain of the field is noise
 CHUNK = 1 << 16  # points per call of the field
-EMPTY, ASK, SOLID = 0, 1, 2  # what a domain says of a point
 # Where a vertex's colour is gathered, from outside inwards along its normal.
-COLOUR_DEPTHS = np.linspace(-0.003, 0.006, 10)  # m
+COLOUR_DEPTHS = np.linspace(-0.002, 0.006, 6)  # m
 
 Field = Callable[[Tensor], tuple[Tensor, Tensor]]  # points [S, 3] m → sigma [S] 1/m, rgb [S, 3]
-Domain = Callable[[Tensor], Tensor]  # points [S, 3] m → [S] EMPTY, ASK the field, or SOLID
+# Points [S, 3] m → [S] bool, whether to ask the field there, and [S] 1/m, the least density there.
+Domain = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def extract_surface(
 
     Args:
         field: density and colour at points.
-        domain: where the field means anything.
+        domain: where the field means anything, and what is known without it.
         low: [3] m, lower corner of the box that holds the surface.
         high: [3] m, upper corner.
         resolution: cells along the box's longest side.
@@ -67,9 +70,9 @@ def extract_surface(
             f"A grid of {resolution} cells shows nothing.", "Use --resolution 64 or more."
         )
     cell = float((high - low).max()) / resolution  # m
-    shape = np.ceil((high - low) / cell / 2).astype(int) * 2 + 1  # odd: the ends are even nodes
-    values = absorption_grid(field, domain, low, cell, shape, job, device)
-    values = np.pad(values, 1)  # closed where the box cuts it
+    shape = np.ceil((high - low) / cell).astype(int) + 1
+    sigma = density_grid(field, domain, low, cell, shape, job, device)
+    values = np.pad(absorbed(sigma, cell), 1)  # closed where the box cuts it
     vertices, faces = mcubes.marching_cubes(values, LEVEL)
     if not len(faces):
         raise InputError("The avatar has no surface to export.", "Train it for more steps.")
@@ -79,7 +82,7 @@ def extract_surface(
     return Surface(vertices, faces.astype(np.int32), colours)
 
 
-def absorption_grid(
+def density_grid(
     field: Field,
     domain: Domain,
     low: np.ndarray,
@@ -88,21 +91,35 @@ def absorption_grid(
     job: Job,
     device: torch.device | str = "cpu",
 ) -> np.ndarray:
-    """The share of light that THICKNESS absorbs at the nodes: [X, Y, Z] float32 in 0…1."""
-    values = np.zeros(shape, np.float32)
-    even = np.stack(np.meshgrid(*(np.arange(0, n, 2) for n in shape), indexing="ij"), -1)
-    coarse = _absorption(field, domain, low + even.reshape(-1, 3) * cell, job, "outline", device)
-    coarse = coarse.reshape(even.shape[:3])
+    """The density at the nodes low + cell · index: [X, Y, Z] float32, 1/m."""
+    nodes = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1).reshape(-1, 3)
+    sigma, asked = np.zeros(len(nodes), np.float32), np.zeros(len(nodes), bool)
+    for start in range(0, len(nodes), CHUNK):
+        part = slice(start, start + CHUNK)
+        points = torch.as_tensor(low + nodes[part] * cell, dtype=torch.float32, device=device)
+        asked[part], sigma[part] = (told.cpu().numpy() for told in domain(points))
+        job.check()
+    if asked.any():
+        found, _ = _ask(field, low + nodes[asked] * cell, job, "density", device)
+        sigma[asked] = np.maximum(sigma[asked], found)
+    return sigma.reshape(shape)
 
-    around = {"size": 3, "mode": "nearest"}
-    mixed = ndimage.maximum_filter(coarse, **around) >= LEVEL
-    mixed &= ndimage.minimum_filter(coarse, **around) < LEVEL
-    mixed = ndimage.binary_dilation(mixed)
-    nearest = tuple(np.minimum((np.arange(n) + 1) // 2, (n - 1) // 2) for n in shape)
-    values[:] = coarse[np.ix_(*nearest)]
-    fine = np.argwhere(mixed[np.ix_(*nearest)])  # [K, 3]
-    values[tuple(fine.T)] = _absorption(field, domain, low + fine * cell, job, "surface", device)
-    return values
+
+def absorbed(sigma: np.ndarray, cell: float) -> np.ndarray:
+    """What says where inside is: [X, Y, Z] in 0…1, LEVEL on the surface.
+
+    Args:
+        sigma: [X, Y, Z] 1/m.
+        cell: m between nodes.
+    """
+    sigma = ndimage.gaussian_filter(np.minimum(sigma, DENSEST), SMOOTHING / cell, mode="constant")
+    optical = sigma * THICKNESS
+    least = np.full_like(sigma, np.inf)  # optical depth from the side that sees the point best
+    for axis in range(3):
+        for grid, target in ((sigma, least), (np.flip(sigma, axis), np.flip(least, axis))):
+            way = (np.cumsum(grid, axis) - 0.5 * grid) * cell
+            np.minimum(target, way, out=target)
+    return 1 - np.exp(-np.maximum(optical, least))
 
 
 def largest_piece(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -130,30 +147,6 @@ def surface_colours(
     colours = (rgb.reshape(points.shape) * weights[..., None]).sum(1)
     colours /= weights.sum(1, keepdims=True)
     return np.clip(colours, 0, 1).astype(np.float32)
-
-
-def _absorption(
-    field: Field,
-    domain: Domain,
-    points: np.ndarray,
-    job: Job,
-    message: str,
-    device: torch.device | str,
-) -> np.ndarray:
-    """[S] in 0…1 at points [S, 3] m."""
-    values = np.zeros(len(points), np.float32)
-    told = np.empty(len(points), np.int8)
-    for start in range(0, len(points), CHUNK):
-        part = slice(start, start + CHUNK)
-        inputs = torch.as_tensor(points[part], dtype=torch.float32, device=device)
-        told[part] = domain(inputs).cpu().numpy()
-        job.check()
-    values[told == SOLID] = 1
-    asked = np.flatnonzero(told == ASK)
-    if len(asked):
-        sigma, _ = _ask(field, points[asked], job, message, device)
-        values[asked] = 1 - np.exp(-sigma * THICKNESS)
-    return values
 
 
 @torch.no_grad()
