@@ -17,7 +17,7 @@ from ..config import Capture as CaptureConfig
 from ..devices import resolve_device
 from ..errors import Cancelled, CaptureError, ClipError
 from ..head.library import load_head_model
-from ..head.model import EYE_LEFT, Head, HeadModel, fingerprint
+from ..head.model import Head, HeadModel, fingerprint
 from ..head.motion import Motion
 from ..head.skinning import HeadTensors, posed_vertices
 from ..jobs import Job
@@ -46,13 +46,15 @@ def run(config: CaptureConfig, job: Job) -> dict:
     """Track the head in a clip and write a capture folder.
 
     Raises:
-        ClipError, HeadError, DeviceError, DependencyError, SpaceError, Cancelled: see the sentences.
+        ClipError, HeadError, DeviceError, DependencyError, SpaceError, Cancelled: as they say.
     """
     started = time.time()
     clip = open_clip(config.clip)
     first, last = parse_range(config.frames)
     if config.size < MIN_SIZE:
-        raise ClipError(f"Pictures of {config.size} px are too small.", f"Use --size {MIN_SIZE} or more.")
+        raise ClipError(
+            f"Pictures of {config.size} px are too small.", f"Use --size {MIN_SIZE} or more."
+        )
     device = resolve_device(config.device)
     model = load_head_model(config.head)
     check_writable(config.out)
@@ -66,7 +68,9 @@ def run(config: CaptureConfig, job: Job) -> dict:
 
     track = _landmarks(clip, first, last, config.out, clip_key, job)
     fit, numbers = _fit(model, track, clip, config.out, fit_key, device, job)
-    crop = choose_crop(np.stack([track.points[i] for i in numbers]), clip.width, clip.height, config.size)
+    crop = choose_crop(
+        np.stack([track.points[i] for i in numbers]), clip.width, clip.height, config.size
+    )
     subject = _subject(model, fit)
     capture = Capture(
         path=config.out,
@@ -131,17 +135,27 @@ def _fit(
     arrays = kept(out, "fit", key)
     if arrays is None:
         fit = fit_clip(
-            model, points[:, :FACE_POINTS], np.asarray(track.frames), (clip.width, clip.height), device,
+            model,
+            points[:, :FACE_POINTS],
+            np.asarray(track.frames),
+            (clip.width, clip.height),
+            device,
             lambda step, loss: job.update("Fitting the head", step, ITERATIONS, loss=loss),
-            _outlines(track, clip))
+            _outlines(track, clip),
+        )
         fit = _with_gaze(fit, model, points, clip)
         keep(out, "fit", key, fit.to_arrays())
     else:
         fit = Fit.from_arrays(arrays)
-    usable = fit.error[:, 1] <= np.maximum(LOST * np.median(fit.eye_distance), 4 * np.median(fit.error[:, 1]))
+    usable = fit.error[:, 1] <= np.maximum(
+        LOST * np.median(fit.eye_distance), 4 * np.median(fit.error[:, 1])
+    )
     if usable.sum() < MIN_FRAMES:
-        raise ClipError(f"Only {usable.sum()} frames show a face that can be followed; "
-                        f"at least {MIN_FRAMES} are needed.", "Use a steadier or sharper clip.")
+        raise ClipError(
+            f"Only {usable.sum()} frames show a face that can be followed; "
+            f"at least {MIN_FRAMES} are needed.",
+            "Use a steadier or sharper clip.",
+        )
     return fit.only(usable), np.flatnonzero(usable)
 
 
@@ -164,7 +178,6 @@ def _with_gaze(fit: Fit, model: HeadModel, points: np.ndarray, clip: Clip) -> Fi
                          (fit.focal, fit.distance), (clip.width / 2, clip.height / 2))  # fmt: skip
     for joint, rotation in eyes.items():
         theta[:, joint] = rotation
-    assert theta.shape[1] > EYE_LEFT
     return replace(fit, theta=theta)
 
 
@@ -172,11 +185,13 @@ def _subject(model: HeadModel, fit: Fit) -> Head:
     """The subject's head, with its own correspondence offsets."""
     head = model.subject(fit.beta)
     points = head.landmarks468
-    return replace(head, landmarks468=replace(points, offset=(points.offset + fit.offset).astype(np.float32)))
+    return replace(
+        head, landmarks468=replace(points, offset=(points.offset + fit.offset).astype(np.float32))
+    )
 
 
 def _camera(fit: Fit, clip: Clip, crop: Crop) -> Camera:
-    """The stored pictures' camera: the clip's, whose axis goes through the middle of the whole frame."""
+    """The stored pictures' camera: the clip's; its axis goes through the middle of the whole frame."""
     focal = fit.focal * crop.scale
     cx, cy = crop.points(np.array([clip.width / 2, clip.height / 2]))
     pose = np.eye(4)
@@ -189,7 +204,11 @@ def _pictures(
     capture: Capture, clip: Clip, frames: list[int], crop: Crop, tensors: HeadTensors, job: Job
 ) -> None:
     """Write images and mattes of the frames that lack them."""
-    missing = {number: index for index, number in enumerate(frames) if not has_pictures(capture.path, index)}
+    missing = {
+        number: index
+        for index, number in enumerate(frames)
+        if not has_pictures(capture.path, index)
+    }
     if not missing:
         return
     cut = NeckCut.of(capture.head)
@@ -199,7 +218,9 @@ def _pictures(
         for number, frame in clip.read_only(missing):
             index = missing[number]
             picture = crop.picture(frame)
-            keep_mask = np.where(outside, 0, cut.mask(_posed(capture, tensors, index), capture.camera))
+            keep_mask = np.where(
+                outside, 0, cut.mask(_posed(capture, tensors, index), capture.camera)
+            )
             matte = head_matte(picture, model.person(picture), keep_mask.astype(np.float32))
             write_frame(capture.path, index, picture, matte)
             job.update("Writing pictures", index + 1, len(frames))
@@ -215,7 +236,7 @@ def _overlay(capture: Capture, tensors: HeadTensors, job: Job) -> None:
             yield capture.image(index), _posed(capture, tensors, index)
 
     write_overlay(capture.path / "overlay.mp4",
-                  progress(frames(), lambda number: job.update("Drawing the overlay", number, count)),
+                  progress(frames(), lambda done: job.update("Drawing the overlay", done, count)),
                   capture.head.skin_faces, capture.camera, capture.fps)  # fmt: skip
 
 

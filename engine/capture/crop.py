@@ -29,7 +29,7 @@ class Crop:
         return self.size / self.side
 
     def picture(self, frame: np.ndarray) -> np.ndarray:
-        """The square [size, size, 3] of a frame [H, W, 3]; its edge goes on where the frame ends."""
+        """The square [size, size, 3] of a frame [H, W, 3], whose edge goes on beyond it."""
         height, width = frame.shape[:2]
         x0, y0, x1, y1 = self.left, self.top, self.left + self.side, self.top + self.side
         inside = frame[max(y0, 0) : min(y1, height), max(x0, 0) : min(x1, width)]
@@ -52,7 +52,7 @@ class Crop:
 
 
 def choose_crop(points: np.ndarray, width: int, height: int, size: int) -> Crop:
-    """The smallest square that holds the head with hair in all frames, inside the picture if it can.
+    """The smallest square that holds the head with hair in all frames, inside the picture where it fits.
 
     Args:
         points: [N, L, 2] px, the landmarks of all frames.

@@ -30,16 +30,22 @@ MOST_OFFSET = 0.002  # m, mean over the landmarks: beyond it the offsets would h
 
 @dataclass(frozen=True)
 class Fit:
-    """What explains the clip. The camera stands in world space at (0, 0, distance), looking at 0."""
+    """What explains the clip. The camera stands at (0, 0, distance) in the world, looking at 0."""
 
     beta: np.ndarray  # [B] float32
     lens: np.ndarray  # [2] float64: focal length in px of the clip, distance in m
     psi: np.ndarray  # [N, E] float32
     theta: np.ndarray  # [N, J, 3] float32 rad
     translation: np.ndarray  # [N, 3] float32 m
-    offset: np.ndarray  # [L, 3] float32 m, this subject's correspondence offsets, beyond the model's
-    error: np.ndarray  # [N, 2] float32 px of the clip: mean over the landmarks without, with `offset`
-    eye_distance: np.ndarray  # [N] float32 px of the clip, between the outer corners as they were seen
+    offset: (
+        np.ndarray
+    )  # [L, 3] float32 m, this subject's correspondence offsets, beyond the model's
+    error: (
+        np.ndarray
+    )  # [N, 2] float32 px of the clip: mean over the landmarks without, with `offset`
+    eye_distance: (
+        np.ndarray
+    )  # [N] float32 px of the clip, between the outer corners as they were seen
 
     @property
     def focal(self) -> float:
@@ -54,8 +60,8 @@ class Fit:
     def only(self, kept: np.ndarray) -> "Fit":
         """The same with some of its frames [N] bool."""
         shared = ("beta", "lens", "offset")
-        return Fit(**{field.name: getattr(self, field.name)[slice(None) if field.name in shared else kept]
-                      for field in fields(self)})  # fmt: skip
+        arrays = self.to_arrays()
+        return Fit(**{n: a if n in shared else a[kept] for n, a in arrays.items()})
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The arrays as a file holds them."""
@@ -103,8 +109,14 @@ def solve(
 ) -> None:
     """Lower the loss over the unknowns named in `free`."""
     variables = [problem.unknowns[name].requires_grad_() for name in free]
-    optimiser = torch.optim.LBFGS(variables, max_iter=10, history_size=20, line_search_fn="strong_wolfe",
-                                  tolerance_grad=1e-5, tolerance_change=1e-9)  # fmt: skip
+    optimiser = torch.optim.LBFGS(
+        variables,
+        max_iter=10,
+        history_size=20,
+        tolerance_grad=1e-5,
+        tolerance_change=1e-9,
+        line_search_fn="strong_wolfe",
+    )
 
     def closure() -> Tensor:
         optimiser.zero_grad()
@@ -154,7 +166,7 @@ def figures(fit: Fit) -> dict[str, float]:
     """How far the model's landmarks lie from those found, mean over landmarks and frames.
 
     The headline figures leave the subject's own correspondence offsets out. The share is of the
-    outer-eye distance seen in the same frame, or half the clip's median where a profile shortens it.
+    outer-eye distance seen in the same frame, or half the clip's median where a profile is seen.
     """
     eyes = np.maximum(fit.eye_distance, 0.5 * np.median(fit.eye_distance))
     return {

@@ -39,7 +39,7 @@ def eye_rotations(
     for joint, iris in IRISES.items():
         turn = _turns(head, joint, points[:, iris], root, translation, lens, centre)  # [N, 2]
         angles[joint] = _bridge(turn, _open(points, joint))
-    # Eyes that disagree all the time do so because the model's eyeballs are not quite the subject's.
+    # Eyes that disagree all the time do so because the model's eyeballs are not the subject's.
     apart = np.median(angles[EYE_LEFT] - angles[EYE_RIGHT], axis=0) / 2
     angles[EYE_LEFT] -= apart
     angles[EYE_RIGHT] += apart

@@ -38,16 +38,20 @@ class LandmarkHead:
             faces=torch.zeros(0, 3, dtype=torch.int32, device=device),
             expressions=tensor(_blend(points, head.expressions)).flatten(1),
             joints=tensor(head.joints),
-            skin_weights=tensor(np.einsum("lkj,lk->lj", head.skin_weights[points.vertices], points.weights)),
+            skin_weights=tensor(
+                np.einsum("lkj,lk->lj", head.skin_weights[points.vertices], points.weights)
+            ),
             correctives=tensor(_blend(points, head.correctives)).flatten(1),
             corrective_index=torch.as_tensor(head.corrective_index.astype(np.int64), device=device),
             part_weights=torch.zeros(count, 1, device=device),
         )
-        joints = np.stack([model.joint_regressor @ mode.astype(np.float32) for mode in model.identities])
+        joints = np.stack(
+            [model.joint_regressor @ mode.astype(np.float32) for mode in model.identities]
+        )
         return cls(mean, tensor(_blend(points, model.identities)), tensor(joints))
 
     def subject(self, beta: Tensor, shift: Tensor | None = None) -> HeadTensors:
-        """The landmarks of identity beta [B], differentiable, with extra correspondence offsets [L, 3] m."""
+        """The landmarks of identity beta [B], differentiable; `shift` [L, 3] m is added at rest."""
         vertices = self.mean.vertices + torch.einsum("b,blc->lc", beta, self.identities)
         if shift is not None:
             vertices = vertices + shift

@@ -19,7 +19,9 @@ from .video import Clip
 POINTS = 478
 FACE_POINTS = 468
 SECOND_FACE_FRAMES = 5  # a second face counts when it is there this many frames running
-MAX_SIDE = 1280  # px; larger frames are shrunk for detection: the net sees the face at 192 px anyway
+MAX_SIDE = (
+    1280  # px; larger frames are shrunk for detection: the net sees the face at 192 px anyway
+)
 
 
 class LandmarkProvider(Protocol):
@@ -28,7 +30,7 @@ class LandmarkProvider(Protocol):
     name: str
 
     def detect(self, picture: np.ndarray) -> list[np.ndarray]:
-        """The faces in a picture [H, W, 3] uint8 RGB: for each one [478, 2] px, the largest first."""
+        """The faces in a picture [H, W, 3] uint8 RGB: [478, 2] px each, the largest first."""
         ...
 
     def close(self) -> None:
@@ -56,13 +58,15 @@ class Track:
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Track":
         """Undo `to_arrays`; KeyError where one is missing."""
         seen, next_frame, complete = arrays["state"].tolist()
-        return cls(arrays["frames"].tolist(), list(arrays["points"]), seen, next_frame, bool(complete))
+        return cls(
+            arrays["frames"].tolist(), list(arrays["points"]), seen, next_frame, bool(complete)
+        )
 
 
 def track_clip(
     clip: Clip, first: int, last: int | None, provider: LandmarkProvider, job: Job, track: Track
 ) -> None:
-    """Fill `track` with the landmarks of the clip's frames `first` to `last`, going on where it ended.
+    """Fill `track` with the landmarks of the clip's frames `first` to `last`, from where it ended.
 
     Raises:
         ClipError: no face, two faces, or fewer than 20 frames with a face.
@@ -75,16 +79,20 @@ def track_clip(
         faces = _detect(provider, picture)
         run_start, run = (run_start if run else number, run + 1) if len(faces) > 1 else (0, 0)
         if run >= SECOND_FACE_FRAMES:
-            raise ClipError(f"The clip shows two faces from frame {run_start} on.",
-                            f"Crop it to one person, or capture other frames with --frames, "
-                            f"for example {first}-{max(run_start - 1, first)}.")
+            raise ClipError(
+                f"The clip shows two faces from frame {run_start} on.",
+                f"Crop it to one person, or capture other frames with --frames, "
+                f"for example {first}-{max(run_start - 1, first)}.",
+            )
         if faces:
             track.frames.append(number)
             track.points.append(_nearest(faces, track.points))
         track.seen += 1
         track.next_frame = number + 1
         try:
-            job.update("Finding the face", track.seen, max(total, track.seen), found=str(len(track.frames)))
+            job.update(
+                "Finding the face", track.seen, max(total, track.seen), found=str(len(track.frames))
+            )
         except Cancelled:
             track.complete = False
             raise
@@ -97,12 +105,16 @@ def _check_track(track: Track, clip: Clip, first: int) -> None:
         raise ClipError(f"{clip.path} has no frame {first}.", "Choose frames that the clip has.")
     found = len(track.frames)
     if found == 0:
-        raise ClipError(f"No face was found in {clip.path}.",
-                        "Film one head, well lit, upright, and filling much of the picture.")
+        raise ClipError(
+            f"No face was found in {clip.path}.",
+            "Film one head, well lit, upright, and filling much of the picture.",
+        )
     if found < MIN_FRAMES:
         raise ClipError(
-            f"Only {found} of {track.seen} frames show a usable face; at least {MIN_FRAMES} are needed.",
-            "Use a longer clip or more of its frames, with the face in view.")
+            f"Only {found} of {track.seen} frames show a usable face; "
+            f"at least {MIN_FRAMES} are needed.",
+            "Use a longer clip or more of its frames, with the face in view.",
+        )
 
 
 def _detect(provider: LandmarkProvider, picture: np.ndarray) -> list[np.ndarray]:

@@ -15,7 +15,7 @@ VIEW = 128  # px; the head's mesh is looked at this large to find where it ends 
 SOFT = 0.004  # m, half the width of the cut
 HAIR = 0.12  # m that hair may stand off the mesh
 NECK = 0.012  # m that skin below the chin may lie beside the mesh
-FILTER_REACH, FILTER_FLATNESS = 0.012, 1e-3  # of the guided filter: share of the picture, variance
+FILTER_REACH, FILTER_FLATNESS = 0.025, 1e-3  # of the guided filter: share of the picture, variance
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,16 @@ class NeckCut:
         return cls(head.skin_faces, heights[:, None], chin)
 
     def mask(self, posed: np.ndarray, camera: Camera) -> np.ndarray:
-        """[H, W] float32 in 0…1: one on the head and around its hair, zero below the neck and beside it.
+        """[H, W] float32 in 0…1: one on the head and its hair, zero below the neck and beside it.
 
         Args:
             posed: [V, 3] m, world space.
             camera: the view.
         """
         scale = VIEW / max(camera.width, camera.height)
-        small = camera.resized(max(round(camera.width * scale), 1), max(round(camera.height * scale), 1))
+        small = camera.resized(
+            max(round(camera.width * scale), 1), max(round(camera.height * scale), 1)
+        )
         view = view_mesh(posed, self.faces, small)
         # Through the open mouth one sees the skin of the nape from within: that counts as no hit.
         hit = view.hit & _faces_camera(posed, self.faces, camera)[view.face]
@@ -48,7 +50,9 @@ class NeckCut:
             return np.ones((camera.height, camera.width), np.float32)
         height = view.interpolate(self.heights, self.faces)[..., 0].astype(np.float32)
         empty = np.where(hit, 0, 1).astype(np.uint8)
-        away, nearest = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+        away, nearest = cv2.distanceTransformWithLabels(
+            empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+        )
         by_label = np.zeros(nearest.max() + 1, np.float32)
         by_label[nearest[hit]] = height[hit]
         height = by_label[nearest]  # outside the mesh that of the nearest point on its outline
@@ -76,7 +80,7 @@ def head_matte(picture: np.ndarray, person: np.ndarray, keep: np.ndarray) -> np.
 
 
 def follow_edges(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The mask [H, W] with its edges moved onto the picture's (He et al. 2010, the guided filter)."""
+    """The mask [H, W] with its edges moved onto the picture's (guided filter, He et al. 2010)."""
     guide = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
     reach = 2 * max(round(FILTER_REACH * max(mask.shape)), 2) + 1
 

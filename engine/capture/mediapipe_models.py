@@ -33,7 +33,7 @@ class MediaPipeFaces:
         self._silent = True  # it has one more thing to say when it first sees a face
 
     def detect(self, picture: np.ndarray) -> list[np.ndarray]:
-        """The faces in a picture [H, W, 3] uint8 RGB: for each one [478, 2] px, the largest first."""
+        """The faces in a picture [H, W, 3] uint8 RGB: [478, 2] px each, the largest first."""
         with _quiet() if self._silent else contextlib.nullcontext():
             found = self._mesh.process(picture).multi_face_landmarks or []
         self._silent = self._silent and not found
@@ -60,7 +60,7 @@ class MediaPipeMatte:
             self._model.process(_BLANK)
 
     def person(self, picture: np.ndarray) -> np.ndarray:
-        """How sure it is that a pixel shows the person: [H, W] float32 in 0…1 for [H, W, 3] uint8 RGB."""
+        """Where in a picture [H, W, 3] uint8 RGB the person is: [H, W] float32 in 0…1."""
         mask = self._model.process(np.ascontiguousarray(picture)).segmentation_mask
         return np.asarray(mask, np.float32)
 
@@ -77,10 +77,14 @@ def _solutions() -> ModuleType:
         with _quiet():
             import mediapipe
     except Exception as error:  # a broken wheel raises whatever it likes while it loads
-        raise DependencyError(f"Capture needs the package mediapipe, which does not load ({error}).", hint) from error
+        raise DependencyError(
+            f"Capture needs the package mediapipe, which does not load ({error}).", hint
+        ) from error
     if not hasattr(mediapipe, "solutions"):
         raise DependencyError(
-            f"This mediapipe ({mediapipe.__version__}) comes without its models, which capture needs.", hint)
+            f"mediapipe {mediapipe.__version__} comes without its models, which capture needs.",
+            hint,
+        )
     return mediapipe.solutions
 
 
@@ -89,7 +93,9 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
     low = np.maximum(a.min(0), b.min(0))
     high = np.minimum(a.max(0), b.max(0))
     shared = float(np.prod(np.clip(high - low, 0, None)))
-    return shared / max(min(float(np.prod(np.ptp(a, axis=0))), float(np.prod(np.ptp(b, axis=0)))), 1e-6)
+    return shared / max(
+        min(float(np.prod(np.ptp(a, axis=0))), float(np.prod(np.ptp(b, axis=0)))), 1e-6
+    )
 
 
 @contextlib.contextmanager

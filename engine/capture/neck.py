@@ -13,6 +13,7 @@ from ..head.model import Head
 CHIN = 152  # MediaPipe point
 FLARE = 1.7  # the neck ends where it is this much wider than where it is thinnest
 STEP = 0.004  # m
+BRIM = 0.006  # m from the model's edge that is not the head's: what lies beyond it must fade out
 MOST_LEAN = 0.4
 
 
@@ -29,7 +30,7 @@ def neck_heights(head: Head) -> tuple[np.ndarray, float]:
 
     skin = head.vertices[np.unique(head.skin_faces)]
     levels, thinnest = level(skin), np.inf
-    end = float(level(edge).max())  # everything above it goes all the way round
+    end = float(level(edge).max()) + BRIM  # everything above it goes all the way round
     for height in np.arange(chin[1] - 2 * STEP, end, -STEP):
         around = skin[np.abs(levels - height) < STEP]
         if len(around) < 6:
@@ -43,7 +44,7 @@ def neck_heights(head: Head) -> tuple[np.ndarray, float]:
 
 
 def _open_edge(head: Head) -> np.ndarray:
-    """The vertices [N, 3] m of the skin's lowest open edge; the lowest vertex where it is closed."""
+    """The vertices [N, 3] m of the skin's lowest open edge; its lowest vertex where it is closed."""
     faces = head.skin_faces
     edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
     edges, count = np.unique(edges, axis=0, return_counts=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The person's outline in a few frames: what keeps cranium and ears, which have no landmarks, in check.
+"""The person's outline in a few frames: it holds cranium and ears, which have no landmarks.
 
 The skull must lie inside the person's mask, under some hair; how far inside is left to the model.
 K frames, S points of scalp and ears.
@@ -35,8 +35,10 @@ class Outlines:
         maps = torch.as_tensor(self.outside, dtype=pixels.dtype, device=pixels.device)[:, None]
         corner = pixels.new_tensor([self.crop.left, self.crop.top])
         at = (pixels - corner) / self.crop.side * 2 - 1
-        # Beyond the picture nothing is known: the value at its border says whether the person goes on.
-        found = functional.grid_sample(maps, at[:, None], padding_mode="border", align_corners=False)
+        # Beyond the picture nothing is known: its border says whether the person goes on.
+        found = functional.grid_sample(
+            maps, at[:, None], padding_mode="border", align_corners=False
+        )
         return found[:, 0, 0] / self.crop.scale
 
 
@@ -56,7 +58,7 @@ def outside_distance(mask: np.ndarray) -> np.ndarray:
 
 
 def skull_points(model: HeadModel) -> Landmarks:
-    """Points spread over scalp and ears, with the hair's depth as their offset along the way out."""
+    """Points spread over scalp and ears, with the hair's depth as their offset outwards."""
     head = model.mean
     chosen = head.vertices_in("scalp", "ear")
     chosen = chosen[:: max(len(chosen) // POINTS, 1)]

@@ -19,7 +19,11 @@ CLAY = np.array([0.95, 0.80, 0.55], np.float32)
 
 
 def write_overlay(
-    path: Path, frames: Iterable[tuple[np.ndarray, np.ndarray]], faces: np.ndarray, camera: Camera, fps: float
+    path: Path,
+    frames: Iterable[tuple[np.ndarray, np.ndarray]],
+    faces: np.ndarray,
+    camera: Camera,
+    fps: float,
 ) -> None:
     """Write an H.264 video of pictures with a half transparent mesh over them.
 
@@ -37,14 +41,23 @@ def write_overlay(
     try:
         import imageio_ffmpeg
     except ImportError as error:
-        raise DependencyError("The overlay video needs the package imageio-ffmpeg, which is missing.",
-                              "Set the engine's environment up again.") from error
+        raise DependencyError(
+            "The overlay video needs the package imageio-ffmpeg, which is missing.",
+            "Set the engine's environment up again.",
+        ) from error
     side = min(MOST_SIDE, camera.width) // 2 * 2  # H.264 wants an even number
 
     def write(temporary: Path) -> None:
         writer = imageio_ffmpeg.write_frames(
-            str(temporary), (side, side), fps=fps, codec="libx264", quality=7, macro_block_size=2,
-            ffmpeg_log_level="error", output_params=["-movflags", "+faststart"])
+            str(temporary),
+            (side, side),
+            fps=fps,
+            codec="libx264",
+            quality=7,
+            macro_block_size=2,
+            ffmpeg_log_level="error",
+            output_params=["-movflags", "+faststart"],
+        )
         writer.send(None)
         try:
             for picture, posed in frames:
@@ -63,7 +76,9 @@ def draw_over(
     small = camera.resized(mesh_side, mesh_side)
     view = view_mesh(posed, faces, small)
     normals = view.interpolate(vertex_normals(posed, faces), faces)
-    light = np.clip(normals @ np.array([-0.35, 0.45, 0.82]), 0, 1)  # from above the camera's shoulder
+    light = np.clip(
+        normals @ np.array([-0.35, 0.45, 0.82]), 0, 1
+    )  # from above the camera's shoulder
     shaded = CLAY * (0.15 + 0.85 * light[..., None]).astype(np.float32)
     layer = np.concatenate([shaded, np.ones_like(shaded[..., :1])], -1) * view.hit[..., None]
     layer = cv2.resize(layer.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR)

@@ -7,7 +7,9 @@ import numpy as np
 WORLD_AXES = np.diag([1.0, -1.0, -1.0])  # camera axes from world axes, both ways
 
 
-def rigid_poses(points: np.ndarray, rest: np.ndarray, focal: float, centre: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+def rigid_poses(
+    points: np.ndarray, rest: np.ndarray, focal: float, centre: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
     """Rotation and place of a rigid head that explain each frame's landmarks best.
 
     Args:
@@ -25,12 +27,20 @@ def rigid_poses(points: np.ndarray, rest: np.ndarray, focal: float, centre: tupl
     local = np.ascontiguousarray((rest - middle).astype(np.float64))
     rotations, places = [], []
     guess = None
-    for frame in points.astype(np.float64):
+    for frame in points.astype(np.float64, order="C"):
         if guess is None:
             guess = _first_guess(frame, local, focal, centre)
         rotation, place = guess
         _, rotation, place = cv2.solvePnP(
-            local, frame, intrinsics, None, rotation.copy(), place.copy(), True, cv2.SOLVEPNP_ITERATIVE)
+            local,
+            frame,
+            intrinsics,
+            None,
+            rotation.copy(),
+            place.copy(),
+            True,
+            cv2.SOLVEPNP_ITERATIVE,
+        )
         if place[2, 0] <= 0:  # behind the camera: a mirrored solution
             rotation, place = _first_guess(frame, local, focal, centre)
         guess = rotation, place

@@ -22,7 +22,8 @@ EYELIDS = (
 # Upper and lower points that face each other across the eye slits and between the lips.
 GAPS = (
     (159, 145), (158, 153), (160, 144), (157, 154), (161, 163), (386, 374), (385, 380), (387, 373),
-    (384, 381), (388, 390), (13, 14), (82, 87), (312, 317), (81, 178), (311, 402), (80, 88), (310, 318),
+    (384, 381), (388, 390), (13, 14), (82, 87), (312, 317), (81, 178), (311, 402), (80, 88),
+    (310, 318),
 )  # fmt: skip
 LIP_WEIGHT, EYELID_WEIGHT = 3.0, 6.0  # little area, most of the expression
 
@@ -31,7 +32,9 @@ LIP_WEIGHT, EYELID_WEIGHT = 3.0, 6.0  # little area, most of the expression
 class Priors:
     """Strengths of the priors."""
 
-    robust: float = 3.0  # percent of the eye distance, where the data term turns from square to linear
+    robust: float = (
+        3.0  # percent of the eye distance, where the data term turns from square to linear
+    )
     gap: float = 0.04  # of each gap across eye slit or lips, beside the mean of the landmarks
     outline: float = 1.0  # of skull points outside the person's outline, their mean
     beta: float = 0.005  # shared unknowns: all frames together weigh N times
@@ -57,11 +60,19 @@ class Priors:
         shared = self.beta * (p["beta"] ** 2).sum() + self.focal * p["log_focal"] ** 2
         shared = count * (shared + self.offset * (p["offset"] ** 2).mean())
         frames = self.psi * (psi**2).sum() + self.negative * (over**2).sum()
-        frames = frames + self.jaw * (jaw[:, 0] ** 2).sum() + self.jaw_aside * (jaw[:, 1:] ** 2).sum()
+        frames = (
+            frames + self.jaw * (jaw[:, 0] ** 2).sum() + self.jaw_aside * (jaw[:, 1:] ** 2).sum()
+        )
         frames = frames + 1e3 * (torch.relu(-jaw[:, 0]) ** 2).sum()
-        steady = self.smooth_rotation * bend(p["rotation"], even) + self.smooth_depth * bend(place[:, 2:].log(), even)
+        steady = self.smooth_rotation * bend(p["rotation"], even) + self.smooth_depth * bend(
+            place[:, 2:].log(), even
+        )
         steady = steady + self.smooth_place * bend(place[:, :2] / place[:, 2:], even)
-        steady = steady + self.smooth_psi * bend(psi, even, self.blink) + self.smooth_jaw * bend(jaw, even)
+        steady = (
+            steady
+            + self.smooth_psi * bend(psi, even, self.blink)
+            + self.smooth_jaw * bend(jaw, even)
+        )
         return shared + frames + steady + count * self.psi_mean * (psi.mean(0) ** 2).sum()
 
 
@@ -90,6 +101,6 @@ ARKIT_STEMS = ("brow", "cheek", "eye", "jaw", "mouth", "nose", "tongue")
 
 
 def one_sided(names: tuple[str, ...]) -> np.ndarray:
-    """[E] float32: 1 for expressions that go from 0 to 1 (ARKit's), 0 for those with two directions."""
+    """[E] float32: 1 for expressions that go from 0 to 1 (ARKit's), 0 for two-sided ones."""
     sided = [name.startswith(ARKIT_STEMS) and not name[-1].isdigit() for name in names]
     return np.asarray(sided, np.float32)

@@ -56,7 +56,9 @@ class Problem:
         rest = self.head.mean.vertices
         self.middle = rest.mean(0)  # head space; rotations turn about it
         self.eye_distance = (rest[RIGHT_EYE_OUTER] - rest[LEFT_EYE_OUTER]).norm()
-        rotations, places = rigid_poses(points, rest.cpu().numpy(), self.first_focal, (picture[0] / 2, picture[1] / 2))
+        rotations, places = rigid_poses(
+            points, rest.cpu().numpy(), self.first_focal, (picture[0] / 2, picture[1] / 2)
+        )
         self.rotation = torch.as_tensor(rotations, dtype=torch.float32, device=device)  # [N, 3]
         place = torch.as_tensor(places, dtype=torch.float32, device=device)
         self.ray = place[:, :2] / place[:, 2:]  # [N, 2]
@@ -65,7 +67,9 @@ class Problem:
         self.outlines = outlines
         self.skull = LandmarkHead.of(model, skull_points(model), device) if outlines else None
         self.gaps = torch.tensor(GAPS, device=device)
-        self.one_sided = torch.as_tensor(one_sided(model.mean.expression_names), device=device)  # [E]
+        self.one_sided = torch.as_tensor(
+            one_sided(model.mean.expression_names), device=device
+        )  # [E]
         even = (frames[2:] - frames[:-2]) == 2
         self.even = torch.as_tensor(even.astype(np.float32), device=device)  # [N-2]
         self._scale_modes()
@@ -82,13 +86,17 @@ class Problem:
         reach_beta = (weight * self.head.identities**2).mean((1, 2))
         self.psi_scale = (2 * reach_psi / percent**2 + 2 * self.priors.psi).rsqrt()  # [E]
         count = len(self.points)
-        self.beta_scale = (count * 2 * reach_beta / percent**2 + 2 * self.priors.beta).rsqrt()  # [B]
+        self.beta_scale = (
+            count * 2 * reach_beta / percent**2 + 2 * self.priors.beta
+        ).rsqrt()  # [B]
 
     def parameters(self) -> dict[str, Tensor]:
         """The unknowns in their own units: coefficients, metres, radians."""
         x, shared = self.unknowns, len(self.points) ** -0.5
         log_focal = 2 * shared * x["focal"]
-        depth = (self.log_depth + log_focal + 0.02 * x["depth"]).exp()  # [N] m; the size in px stays
+        depth = (
+            self.log_depth + log_focal + 0.02 * x["depth"]
+        ).exp()  # [N] m; the size in px stays
         # The centroid's pixel is what the frame shows, whatever the focal length.
         ray = (self.ray + 0.001 * x["ray"]) * (-log_focal).exp()
         return {
@@ -98,7 +106,8 @@ class Problem:
             "psi": self.psi_scale * x["psi"],
             "jaw": 0.03 * x["jaw"],
             "rotation": self.rotation + 0.01 * x["rotation"],
-            "place": torch.cat([ray, torch.ones_like(ray[:, :1])], 1) * depth[:, None],  # [N, 3] m, camera
+            "place": torch.cat([ray, torch.ones_like(ray[:, :1])], 1)
+            * depth[:, None],  # [N, 3] m, camera
         }
 
     def posed(self, p: dict[str, Tensor]) -> tuple[HeadTensors, Tensor]:
@@ -128,7 +137,9 @@ class Problem:
         _, seen = self.posed(p)
         focal = self.first_focal * p["log_focal"].exp()
         eye_px = (focal / p["place"][:, 2] * self.eye_distance).detach()  # [N]
-        miss = (self.pixels(seen, p) - self.points) / eye_px[:, None, None] * 100  # [N, L, 2] percent
+        miss = (
+            (self.pixels(seen, p) - self.points) / eye_px[:, None, None] * 100
+        )  # [N, L, 2] percent
         data = (self.weights * self._robust(miss)).mean(1).sum()
         # The width of a gap tells a blink from a misplaced eye.
         gaps = self._robust(miss[:, self.gaps[:, 0]] - miss[:, self.gaps[:, 1]]).sum()
@@ -142,7 +153,9 @@ class Problem:
         head = self.skull.subject(p["beta"])
         theta, translation = self.motion(p, head)
         world = posed_vertices(head, p["psi"][chosen], theta[chosen], translation[chosen])
-        distance = self.outlines.distance(self.pixels(world * world.new_tensor(CAMERA_FROM_WORLD), p))
+        distance = self.outlines.distance(
+            self.pixels(world * world.new_tensor(CAMERA_FROM_WORLD), p)
+        )
         miss = distance.clamp(min=0) / eye_px[chosen, None] * 100  # [K, S] percent
         return self.priors.outline * len(self.points) * self._robust(miss[..., None]).mean()
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an unfinished capture keeps: the result of each stage, with the key of what it was made from.
+"""What an unfinished capture keeps: each stage's result, with the key of what it was made from.
 
-    stages/landmarks.safetensors   landmarks of the frames looked at so far
-    stages/fit.safetensors         the whole-clip fit
-    stages/pictures.json           which fit and size the pictures in images/ and mattes/ belong to
+stages/landmarks.safetensors   landmarks of the frames looked at so far
+stages/fit.safetensors         the whole-clip fit
+stages/pictures.json           which fit and size the pictures in images/ and mattes/ belong to
 """
 
 import hashlib
@@ -35,7 +35,9 @@ def check_writable(folder: Path) -> None:
     while not place.exists() and place != place.parent:
         place = place.parent
     if not place.is_dir():
-        raise SpaceError(f"{folder} cannot be a folder, because {place} is a file.", "Choose another folder.")
+        raise SpaceError(
+            f"{folder} cannot be a folder, because {place} is a file.", "Choose another folder."
+        )
     if not os.access(place, os.W_OK):
         raise SpaceError(f"Writing to {place} is not permitted.", "Choose a folder of your own.")
 
@@ -53,7 +55,9 @@ def keep(folder: Path, stage: str, key: str, arrays: Mapping[str, np.ndarray]) -
 def kept(folder: Path, stage: str, key: str) -> dict[str, np.ndarray] | None:
     """What a stage made with the same key; None where there is nothing of use."""
     try:
-        header, arrays = read_tensors(folder / "stages" / f"{stage}.safetensors", stage, SCHEMA_VERSION)
+        header, arrays = read_tensors(
+            folder / "stages" / f"{stage}.safetensors", stage, SCHEMA_VERSION
+        )
     except InputError:
         return None
     return arrays if header.get("key") == key else None

@@ -83,16 +83,20 @@ def open_clip(path: Path) -> Clip:
     try:
         done, picture = capture.read() if capture.isOpened() else (False, None)
         if not done or picture is None:
-            raise ClipError(f"The clip {path} cannot be read as a video.",
-                            "Play it in a video player; if that works, convert it to MP4 (H.264).")
+            raise ClipError(
+                f"The clip {path} cannot be read as a video.",
+                "Play it in a video player; if that works, convert it to MP4 (H.264).",
+            )
         fps = capture.get(cv2.CAP_PROP_FPS)
         count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
     finally:
         capture.release()
     height, width = picture.shape[:2]
     if width * height > MAX_PIXELS:
-        raise ClipError(f"The frames of {path} are too large ({width} by {height}).",
-                        "Convert the clip to 4K or less.")
+        raise ClipError(
+            f"The frames of {path} are too large ({width} by {height}).",
+            "Convert the clip to 4K or less.",
+        )
     fps = float(fps) if np.isfinite(fps) and 1 <= fps <= 1000 else 25.0
     count = int(count) if np.isfinite(count) and 0 < count < 1e8 else 0
     return Clip(path, fps, width, height, count)

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The capture command from end to end: a good clip, bad input, resuming, a real person."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from engine.capture.command import run
+from engine.capture.folder import read_capture
+from engine.cli import main
+from engine.config import Capture as CaptureConfig
+from engine.errors import Cancelled, ClipError, DeviceError, HeadError, SpaceError
+from engine.jobs import Job
+
+KEYS = {"frames_used", "frames_total", "reprojection_px", "reprojection_eye_fraction", "seconds"}
+
+
+@pytest.fixture(scope="module")
+def captured(head_clip, tmp_path_factory):
+    """A capture of the painted generic head with the generic head, and what the command said."""
+    out = tmp_path_factory.mktemp("capture") / "out"
+    with Job("capture", quiet=True) as job:
+        result = run(CaptureConfig(clip=head_clip, out=out, size=96, device="cpu"), job)
+    return out, result
+
+
+def test_the_folder_is_complete(captured):
+    out, result = captured
+    capture = read_capture(out)
+    assert result.keys() >= KEYS
+    assert result["frames_used"] == result["frames_total"] == len(capture.motion) == 24
+    assert capture.train == tuple(range(21))
+    assert capture.test == (21, 22, 23)
+    assert capture.head.model_name == "generic"
+    assert (capture.camera.width, capture.camera.height) == (96, 96)
+    assert dict(capture.figures) == result
+
+
+def test_the_painted_head_is_followed(captured, generic_model):
+    out, result = captured
+    assert result["reprojection_eye_fraction"] < 0.04
+    capture = read_capture(out)
+    turned = 0.3 * np.sin(2 * np.pi * np.arange(24) / 24)
+    assert np.corrcoef(capture.motion.theta[:, 0, 1], turned)[0, 1] > 0.95
+    np.testing.assert_allclose(capture.motion.theta[:, 0, 1], turned, atol=0.08)
+    opened = 1 - np.cos(4 * np.pi * np.arange(24) / 24)
+    assert np.corrcoef(capture.motion.theta[:, 2, 0], opened)[0, 1] > 0.7
+
+
+def test_pictures_mattes_and_overlay_fit_together(captured):
+    out, _ = captured
+    capture = read_capture(out)
+    image, matte = capture.image(5), capture.matte(5)
+    assert image.shape == (96, 96, 3)
+    head = ~(image > 245).all(-1)
+    assert matte[head].mean() > 150  # all of the head but the neck's end
+    assert matte[~head].mean() < 40
+    video = cv2.VideoCapture(str(out / "overlay.mp4"))
+    frames = 0
+    while video.grab():
+        frames += 1
+    assert frames == 24
+
+
+def test_the_same_command_again_is_done_at_once(captured, head_clip, job):
+    out, result = captured
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
+    again = run(CaptureConfig(clip=head_clip, out=out, size=96, device="cpu"), job)
+    assert again == result
+    assert before == {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
+
+
+def test_another_size_keeps_landmarks_and_fit(captured, head_clip, tmp_path, job):
+    import shutil
+
+    out = tmp_path / "out"
+    shutil.copytree(captured[0], out)
+    stages = {path: path.stat().st_mtime_ns for path in (out / "stages").glob("*.safetensors")}
+    assert len(stages) == 2
+    run(CaptureConfig(clip=head_clip, out=out, size=64, device="cpu"), job)
+    assert stages == {
+        path: path.stat().st_mtime_ns for path in (out / "stages").glob("*.safetensors")
+    }
+    assert read_capture(out).image(0).shape == (64, 64, 3)
+
+
+def test_a_stopped_capture_goes_on(captured, head_clip, tmp_path):
+    import shutil
+
+    out, folder = tmp_path / "out", tmp_path / "job"
+    out.mkdir()
+    shutil.copytree(captured[0] / "stages", out / "stages")
+
+    class Stopping(Job):
+        def update(self, message, step, total, **figures):
+            if message == "Writing pictures" and step == 10:
+                (folder / "cancel").touch()
+            super().update(message, step, total, **figures)
+
+    config = CaptureConfig(clip=head_clip, out=out, size=96, device="cpu")
+    with pytest.raises(Cancelled), Stopping("capture", folder, quiet=True) as job:
+        run(config, job)
+    assert not (out / "capture.json").exists()
+    done = {path: path.stat().st_mtime_ns for path in (out / "images").glob("*.png")}
+    assert len(done) == 10
+    with Job("capture", folder, quiet=True) as job:
+        result = run(config, job)
+    assert result["frames_used"] == 24
+    assert (
+        done.items()
+        <= {path: path.stat().st_mtime_ns for path in (out / "images").glob("*.png")}.items()
+    )
+    whole = read_capture(captured[0])
+    assert (read_capture(out).matte(17) == whole.matte(17)).all()
+
+
+def bad_clips(name, write_clip, head_pictures, tmp_path):
+    grey = np.tile(np.linspace(0, 255, 96).astype(np.uint8)[None, :, None], (96, 1, 3))
+    if name == "no face":
+        return write_clip("gradient.mp4", [np.roll(grey, 4 * n, 1) for n in range(24)])
+    if name == "two faces":
+        return write_clip("two.mp4", [np.concatenate([p, p[:, ::-1]], 1) for p in head_pictures])
+    if name == "too short":
+        return write_clip("short.mp4", head_pictures[:19])
+    path = tmp_path / "bad.mp4"
+    if name != "missing":
+        path.write_text("No video at all." * 100 if name == "text" else "")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("no face", "No face"), ("two faces", "two faces"), ("too short", "Only 19 of 19"),
+        ("missing", "no video file"), ("empty", "is empty"), ("text", "cannot be read"),
+    ],
+)  # fmt: skip
+def test_bad_clips_leave_nothing(name, says, write_clip, head_pictures, tmp_path, job):
+    clip = bad_clips(name, write_clip, head_pictures, tmp_path)
+    out = tmp_path / "deep" / "out"
+    with pytest.raises(ClipError, match=says) as raised:
+        run(CaptureConfig(clip=clip, out=out, size=96, device="cpu"), job)
+    assert raised.value.hint
+    assert not out.parent.exists()
+
+
+def test_a_wrong_head_file_leaves_nothing(head_clip, tmp_path, job):
+    wrong = tmp_path / "wrong.npz"
+    np.savez(wrong, something=np.zeros(3))
+    out = tmp_path / "out"
+    with pytest.raises(HeadError):
+        run(CaptureConfig(clip=head_clip, out=out, head=str(wrong), device="cpu"), job)
+    assert not out.exists()
+
+
+def test_a_gpu_that_is_not_there_is_refused(head_clip, tmp_path, job):
+    with pytest.raises(DeviceError):
+        run(CaptureConfig(clip=head_clip, out=tmp_path / "out", device="cuda:77"), job)
+
+
+def test_a_file_in_the_way_is_refused_before_the_work(head_clip, tmp_path, job):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SpaceError, match="is a file"):
+        run(CaptureConfig(clip=head_clip, out=tmp_path / "file" / "out", device="cpu"), job)
+
+
+def test_no_space_left_is_one_sentence(captured, head_clip, tmp_path, job, monkeypatch):
+    import errno
+    import shutil
+
+    out = tmp_path / "out"
+    out.mkdir()
+    shutil.copytree(captured[0] / "stages", out / "stages")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("engine.files.os.replace", full)
+    with pytest.raises(SpaceError, match="no space left"):
+        run(CaptureConfig(clip=head_clip, out=out, size=64, device="cpu"), job)
+    assert not (out / "capture.json").exists()
+
+
+def test_the_command_line_says_a_sentence_and_fails(tmp_path, capfd):
+    status = main(
+        ["capture", str(tmp_path / "none.mp4"), str(tmp_path / "out"), "--json", "--quiet"]
+    )
+    out, err = capfd.readouterr()
+    assert status == 1
+    assert "There is no video file" in err
+    assert json.loads(out.splitlines()[-1])["error"]["code"] == "bad_clip"
+    assert len(out.splitlines()) == 1
+
+
+def test_a_real_person_is_followed(shared, tmp_path, job):
+    head = shared / "heads" / "ict_head.npz"
+    clip = shared / "videos" / "talk_512.mp4"
+    config = CaptureConfig(clip=clip, out=tmp_path / "out", head=str(head),
+                           size=128, frames="0-31", device="cpu")  # fmt: skip
+    result = run(config, job)
+    assert result["frames_used"] == result["frames_total"] == 32
+    assert result["reprojection_eye_fraction"] <= 0.02
+    capture = read_capture(config.out)
+    turn = np.degrees(capture.motion.theta[:, 0])
+    jitter = np.linalg.norm(turn[2:] - 2 * turn[1:-1] + turn[:-2], axis=1).mean()
+    assert jitter < 0.3
+    matte = capture.matte(0) / 255
+    assert 0.1 < matte.mean() < 0.4
+    assert matte[110:].max() == 0  # no shirt
