@@ -56,7 +56,7 @@ class Pending:
         self._done = threading.Event()
         self._message: protocol.Message | None = None
         self._error: PartNerFaceError | None = None
-        self.progress: Mapping = {}  # fraction
+        self.progress: Mapping | None = None  # fraction, once there is any
 
     def done(self) -> bool:
         """Whether `result` will return, or raise, at once."""
@@ -83,13 +83,13 @@ class Pending:
             Cancelled: by `should_stop` or `cancel`.
             EngineFailed: the engine refused, died, or hung; a hung one is ended.
         """
-        told: Mapping = {}
+        told: Mapping | None = None
         asked_to_stop = 0.0
         waiting_since = time.monotonic()
         while not self._done.wait(POLL_S):
-            if on_progress and self.progress is not told:
-                told = self.progress
-                on_progress(float(told.get("fraction", 0.0)))
+            if on_progress and (progress := self.progress) is not told:
+                told = progress
+                on_progress(float(progress["fraction"]))
             now = time.monotonic()
             if not asked_to_stop and should_stop and should_stop():
                 asked_to_stop = now

@@ -2,12 +2,15 @@
 """The bpy-free part of the add-on, importable beside the engine, and engines that end in time."""
 
 import importlib
+import os
 import subprocess
 import sys
 import types
 from pathlib import Path
 
 import pytest
+
+from engine.paths import cache_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +35,7 @@ def start_engine(addon, tmp_path):
 
     def start(python=sys.executable, root=ROOT, **options):
         engine = module.EngineProcess.start(
-            Path(python), root, tmp_path / "cache", tmp_path / "engine.log", **options
+            Path(python), root, cache_folder(), tmp_path / "engine.log", **options
         )
         engines.append(engine)
         return engine
@@ -55,3 +58,18 @@ def trained_avatar(tmp_path_factory):
             [sys.executable, "-m", "engine", *map(str, arguments), "--quiet"], cwd=ROOT, check=True
         )
     return folder / "out" / "avatar.safetensors"
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A disk of 64 KiB."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("NOT TESTED: a full disk needs root on Linux to mount a tiny tmpfs")
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    mounted = subprocess.run(command, capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"NOT TESTED: a full disk ({mounted.stderr.strip()})")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)

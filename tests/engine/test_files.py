@@ -2,7 +2,6 @@
 import json
 import os
 import stat
-import subprocess
 import sys
 
 import numpy as np
@@ -12,21 +11,6 @@ from engine.errors import InputError, SpaceError
 from engine.files import check_schema, json_text, read_tensors, write_tensors, write_text_atomic
 
 HEADER = {"kind": "thing", "schema_version": 1, "name": "ü"}
-
-
-@pytest.fixture
-def tiny_disk(tmp_path):
-    """A disk of 64 KiB."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("NOT TESTED: a full disk needs root on Linux to mount a tiny tmpfs")
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
-    mounted = subprocess.run(command, capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"NOT TESTED: a full disk ({mounted.stderr.strip()})")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
 
 
 def test_tensors_come_back(tmp_path):

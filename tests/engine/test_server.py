@@ -6,9 +6,16 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from engine.paths import cache_folder
+from engine.protocol import Message
+from engine.render.camera import Camera
+from engine.session import Session
 
 ROOT = Path(__file__).parents[2]
 
@@ -138,32 +145,6 @@ def test_a_long_temporary_folder_falls_back_to_loopback(start_engine, monkeypatc
     shutil.rmtree(long)
 
 
-def test_the_engine_dies_with_its_client(tmp_path):
-    """Even when the client is killed and cannot say goodbye."""
-    script = tmp_path / "client.py"
-    script.write_text(
-        "import importlib, sys, time, types\n"
-        "from pathlib import Path\n"
-        "package = types.ModuleType('partnerface')\n"
-        f"package.__path__ = [{str(ROOT)!r}]\n"
-        "sys.modules['partnerface'] = package\n"
-        "module = importlib.import_module('partnerface.partnerface_blender.engine_process')\n"
-        f"here = Path({str(tmp_path)!r})\n"
-        f"engine = module.EngineProcess.start(Path(sys.executable), Path({str(ROOT)!r}),\n"
-        "    here / 'cache', here / 'log', device='cpu')\n"
-        "print(engine.process.pid, flush=True)\n"
-        "time.sleep(60)\n"
-    )
-    client = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
-    pid = int(client.stdout.readline())
-    client.kill()
-    client.wait()
-    deadline = time.monotonic() + 5
-    while _lives(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not _lives(pid)
-
-
 def test_serve_by_hand_says_what_it_is_for():
     done = subprocess.run(
         [sys.executable, "-m", "engine", "serve"],
@@ -179,3 +160,147 @@ def _lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+# What follows renders a really trained avatar.
+
+
+def request_for(addon, opened, size=32, **changes):
+    requests = addon("partnerface_blender.engine_requests")
+    camera = Camera.from_json(opened.header["camera"]).resized(size, size)
+    frame = {name: opened.arrays[f"motion.{name}"][0] for name in ("psi", "theta", "translation")}
+    return requests.RenderRequest(opened.handle, camera.to_json(), **frame, **changes)
+
+
+def test_a_frame_comes_over_the_border(start_engine, addon, trained_avatar):
+    engine = start_engine(device="cpu")
+    opened = engine.open_avatar(trained_avatar)
+    assert opened.header["method"] == "partnerface"
+    request = request_for(addon, opened, 200, planes=("combined", "depth", "parts"))
+    told = []
+    planes = engine.render(request, on_progress=told.append)
+    assert planes["combined"].shape == (200, 200, 4)
+    assert planes["combined"].dtype == np.float16
+    assert planes["depth"].shape == (200, 200)
+    assert planes["parts"].shape == (200, 200, len(opened.header["part_names"]))
+    assert planes["combined"][..., 3].max() > 0.1
+    seen = planes["depth"] < 1e10
+    assert 0.1 < planes["depth"][seen].mean() < 10  # metres
+    assert told == sorted(told)
+
+    session = Session("cpu")
+    header, _ = session.open_avatar(trained_avatar)
+    arrays = {name: getattr(request, name) for name in ("psi", "theta", "translation")}
+    asked = {"avatar": header["avatar"], "camera": request.camera, "planes": ["combined"]}
+    truth = session.render(Message("render", 1, asked, arrays))[1]["combined"]
+    assert np.array_equal(planes["combined"], truth)
+
+
+def test_an_odd_request_is_a_sentence_and_the_engine_goes_on(start_engine, addon, trained_avatar):
+    engine = start_engine(device="cpu")
+    opened = engine.open_avatar(trained_avatar)
+    with pytest.raises(Exception, match="psi of shape"):
+        engine.render(replace(request_for(addon, opened), psi=np.zeros(2)))
+    with pytest.raises(Exception, match="not finite"):
+        engine.render(replace(request_for(addon, opened), translation=np.full(3, np.nan)))
+    assert engine.render(request_for(addon, opened))["depth"].shape == (32, 32)
+
+
+def test_a_render_is_cancelled_midway_and_the_engine_goes_on(start_engine, addon, trained_avatar):
+    engine = start_engine(device="cpu")
+    opened = engine.open_avatar(trained_avatar)
+    engine.render(request_for(addon, opened))  # kernels are compiled
+    told = []
+    with pytest.raises(Exception, match="stopped") as caught:
+        engine.render(
+            request_for(addon, opened, 2048),
+            should_stop=lambda: len(told) > 0,
+            on_progress=told.append,
+        )
+    assert caught.value.code == "cancelled"
+    assert 0 < told[0] < 1
+    assert engine.render(request_for(addon, opened))["depth"].shape == (32, 32)
+
+
+def test_a_request_that_waits_its_turn_is_cancelled_at_once(start_engine, addon, trained_avatar):
+    engine = start_engine(device="cpu")
+    opened = engine.open_avatar(trained_avatar)
+    engine.render(request_for(addon, opened))
+    long = engine.submit_render(request_for(addon, opened, 2048))
+    waiting = engine.submit_render(request_for(addon, opened))
+    waiting.cancel()
+    with pytest.raises(Exception, match="cancelled"):
+        waiting.result()
+    assert not long.done()
+    long.cancel()
+    with pytest.raises(Exception, match="stopped"):
+        long.result()
+
+
+def test_an_engine_killed_midway_is_noticed_at_once(start_engine, addon, trained_avatar):
+    engine = start_engine(device="cpu")
+    opened = engine.open_avatar(trained_avatar)
+    pending = engine.submit_render(request_for(addon, opened, 2048))
+    time.sleep(0.5)
+    engine.process.kill()
+    began = time.monotonic()
+    with pytest.raises(Exception, match="killed by signal 9"):
+        pending.result()
+    assert time.monotonic() - began < 2
+
+
+def test_an_engine_that_falls_silent_midway_is_ended_though_nobody_waits(
+    start_engine, addon, trained_avatar, monkeypatch
+):
+    monkeypatch.setattr(addon("partnerface_blender.engine_process"), "SILENCE_TIMEOUT_S", 2.0)
+    engine = start_engine(device="cpu")
+    opened = engine.open_avatar(trained_avatar)
+    pending = engine.submit_render(request_for(addon, opened, 2048))
+    time.sleep(0.5)
+    os.kill(engine.process.pid, signal.SIGSTOP)
+    deadline = time.monotonic() + 10
+    while not pending.done() and time.monotonic() < deadline:  # as the viewport does
+        time.sleep(0.05)
+    assert pending.done()
+    with pytest.raises(Exception, match="did not answer for") as caught:
+        pending.result()
+    assert caught.value.code == "engine_hung"
+
+
+def test_an_engine_at_work_dies_with_its_client(trained_avatar, tmp_path):
+    """Whatever it is doing, and though the client cannot say goodbye."""
+    client = subprocess.Popen(
+        [sys.executable, "-c", CLIENT, ROOT, cache_folder(), tmp_path / "log", trained_avatar],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    pid = int(client.stdout.readline())
+    time.sleep(0.5)
+    assert _lives(pid)
+    client.kill()
+    client.wait()
+    deadline = time.monotonic() + 5
+    while _lives(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _lives(pid)
+
+
+CLIENT = """
+import importlib, sys, time, types
+from pathlib import Path
+root, cache, log, avatar = map(Path, sys.argv[1:])
+package = types.ModuleType("partnerface")
+package.__path__ = [str(root)]
+sys.modules["partnerface"] = package
+module = importlib.import_module("partnerface.partnerface_blender.engine_process")
+python = Path(sys.executable)
+engine = module.EngineProcess.start(python, root, cache, log, device="cpu")
+opened = engine.open_avatar(avatar)
+camera = {**opened.header["camera"], "width": 4096, "height": 4096}
+frame = {name: opened.arrays["motion." + name][0] for name in ("psi", "theta", "translation")}
+pending = engine.submit_render(module.RenderRequest(opened.handle, camera, **frame))
+time.sleep(1.0)
+assert not pending.done()
+print(engine.process.pid, flush=True)
+time.sleep(60)
+"""
