@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from ..model import JOINTS, PARTS, REGIONS, Head, HeadModel, Landmarks, fingerprint
+from ..model import PARTS, REGIONS, Head, HeadModel, fingerprint
 from .curves import smoothstep
 from .ears import build_ear
 from .expressions import expression_basis
@@ -122,8 +122,4 @@ def build_generic_head() -> HeadModel:
         vertex_region=body.region,
         vertex_part=_parts(body),
     )  # fmt: skip
-    assert mean.joints.shape == (len(JOINTS), 3)
     return HeadModel(mean, tuple(IDENTITIES), identities, regressor)
-
-
-__all__ = ["Landmarks", "build_generic_head", "generic_body"]
