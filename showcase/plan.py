@@ -156,7 +156,6 @@ def exports(demo: Demo) -> list[Stage]:
         )
         for name, file in (
             ("export", layout.MESH_PLY),
-            ("export_obj", layout.MESH_OBJ),
             ("export_glb", layout.MESH_GLB),
         )
     ]
