@@ -45,9 +45,7 @@ def run(config: Synth, job: Job) -> dict:
     person = make_person(config.seed, load_head_model("generic"))
     motion = _whole_motion(person.head, config)
     camera = frame_camera(person, motion, config.size)
-    (config.out / "capture.json").unlink(
-        missing_ok=True
-    )  # unfinished until the last frame is there
+    _unfinish(config.out / "capture.json")
     studio = Studio(person, camera)
     total = len(motion)
     for index in range(total):
@@ -70,6 +68,14 @@ def run(config: Synth, job: Job) -> dict:
         write_video(config.video, capture, job)
     write_capture(capture)
     return {"capture": str(config.out), "frames": config.frames, "test_frames": config.test_frames}
+
+
+def _unfinish(file: Path) -> None:
+    """Without its capture.json a folder counts as unfinished, until the last frame is there."""
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise space_error(file, error) from error
 
 
 def _whole_motion(head: Head, config: Synth) -> Motion:

@@ -132,7 +132,7 @@ def crease_terms(
             * (-1.5 * _dip(where.frown, 0.0024) + 1.3 * _dip(where.frown - 0.006, 0.0045)),
             out,
         ),
-        "bunny": _times(-1.2 * mm * _dip(where.bunny, 0.002), out),
+        "bunny": _times(-0.8 * mm * _dip(where.bunny, 0.0026), out),
         "pout": _times(mouth * 1e-3, 4.5 * ahead)
         + _times(1e-3 * mouth * (upper - 0.5) * middle, 2.5 * up),
         "ring": _times(mouth * 1e-3, 3.5 * ahead - 1.5 * across),
@@ -144,17 +144,19 @@ def crease_terms(
         "stretch": _times(1e-3 * mouth * (1 - upper) * middle, -3.0 * up - 2.0 * ahead),
     }
     cheek = _dip(where.cheek, 0.022)
-    fold = -2.4 * _dip(where.fold, 0.0024) + 2.4 * _dip(where.fold - 0.011, 0.010) * (
-        where.fold > 0
-    )
+    beside = where.fold_held / (1 + np.exp(-where.fold / 0.0015))  # on the cheek's side of the fold
+    fold = beside * 2.6 * _dip(where.fold - 0.011, 0.010)
+    fold -= where.fold_held * 2.4 * _dip(where.fold, 0.0024)
+    hollow = -3e-3 * beside * _dip(where.fold - 0.022, 0.010)
+    dimple = -2.0 * mm * where.outside * _dip(where.corner - 0.012, 0.005)
     both = {
         "crow": _times(-1.1 * mm * away_from_eyes * _dip(where.crow, 0.0016), out)
         + _times(1.2e-3 * cheek, up),
         "fold": _times(mm * fold * np.clip(where.lip / 0.006, 0, 1), out),
         "grin": _times(1e-3 * _dip(where.corner, 0.014), 3.0 * across - 4.0 * ahead + 1.5 * up)
-        + _times(-3e-3 * _dip(where.fold - 0.022, 0.010) * (where.fold > 0), out),
-        "dimple": _times(-2.0 * mm * _dip(where.corner - 0.012, 0.005) * (where.fold > 0), out),
-        "puff": _times(5e-3 * _dip(where.corner - 0.022, 0.016) * (where.fold > -0.002), out),
+        + _times(hollow, out),
+        "dimple": _times(dimple, out),
+        "puff": _times(5e-3 * where.outside * _dip(where.corner - 0.022, 0.016), out),
     }
     raw |= {name + s: field * side[s][:, None] for name, field in both.items() for s in SIDES}
     fields = np.stack([raw[name] for name in TERMS]) * skin[None, :, None]

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 from scipy.interpolate import CubicSpline, PchipInterpolator
+from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import cKDTree
 
 NOSE_TIP, CHIN = 30, 8
@@ -61,6 +62,8 @@ class Fields:
     frown: np.ndarray  # distance to the two upright lines between the brows
     crow: np.ndarray  # distance to the three lines at the outer corner of the eye
     fold: np.ndarray  # signed distance to the line from nose to mouth corner, positive outside
+    fold_held: np.ndarray  # 0…1, fades to nothing at that line's ends
+    outside: np.ndarray  # 0…1, past the corner of the mouth to the side
     bag: np.ndarray  # distance to the groove under the eye
     bunny: np.ndarray  # distance to the lines on the side of the nose's root
     cheek: np.ndarray  # distance to the middle of the cheek
@@ -88,7 +91,8 @@ def measure_fields(points: np.ndarray, face: Face, ear: np.ndarray) -> Fields:
     snap = cKDTree(points)
 
     def near(curve: np.ndarray) -> np.ndarray:
-        return snap.data[snap.query(curve)[1]]
+        on_skin = snap.data[snap.query(curve)[1]]
+        return gaussian_filter1d(on_skin, 3.0, axis=0, mode="nearest")  # no steps of the mesh
 
     def both(curve: np.ndarray) -> list[np.ndarray]:
         return [curve, curve * (-1, 1, 1)]
@@ -105,9 +109,6 @@ def measure_fields(points: np.ndarray, face: Face, ear: np.ndarray) -> Fields:
     fold = [closest_on_curve(points, curve) for curve in folds]
     fold_distance, fold_along, fold_foot = (
         np.where(_like(left, b), b, a) for a, b in zip(*fold, strict=True)
-    )
-    fold_distance = (
-        fold_distance + 0.007 * _step(fold_along, 0.62, 1.0) + 0.002 * _step(fold_along, 0.15, 0.0)
     )
     outside = np.sign(
         np.abs(points[:, 0]) - np.abs(fold_foot[:, 0]) + 0.3 * (points[:, 1] - fold_foot[:, 1])
@@ -141,9 +142,11 @@ def measure_fields(points: np.ndarray, face: Face, ear: np.ndarray) -> Fields:
         frown=np.min([_tapered(points, near(curve)) for curve in both(smooth_curve(frown))], 0),
         crow=to_curves([line for side in (36, 45) for line in _crow_lines(marks[side])]),
         fold=fold_distance * outside,
+        fold_held=_step(fold_along, 0.02, 0.25) * _step(fold_along, 1.0, 0.65),
+        outside=_step(np.abs(points[:, 0]) - abs(marks[54, 0]), -0.003, 0.012),
         bag=to_curves([_bag_line(marks[36:42]), _bag_line(marks[42:48])]),
-        bunny=to_curves(both(smooth_curve(bunny))),
-        cheek=_to_points(points, near(_cheeks(marks))),
+        bunny=np.min([_tapered(points, near(curve)) for curve in both(smooth_curve(bunny))], 0),
+        cheek=_to_points(points, snap.data[snap.query(_cheeks(marks))[1]]),
         nose=_to_points(points, marks[[NOSE_TIP]]),
         chin=_to_points(points, marks[[CHIN]] + (0, 0.012, 0)),
         corner=_to_points(points, marks[[48, 54]]),
@@ -251,7 +254,8 @@ def _bag_line(lid: np.ndarray) -> np.ndarray:
 
 def _cheeks(marks: np.ndarray) -> np.ndarray:
     return np.array([
-        [marks[k, 0] * 1.02, 0.62 * marks[33, 1] + 0.38 * marks[k, 1], marks[k, 2]] for k in (36, 45)
+        [marks[k, 0] * 1.02, 0.62 * marks[33, 1] + 0.38 * marks[k, 1], marks[k, 2]]
+        for k in (36, 45)
     ])  # fmt: skip
 
 

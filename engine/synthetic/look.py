@@ -9,28 +9,32 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 SKIN = np.array([
-    [0.70, 0.47, 0.37], [0.62, 0.38, 0.27], [0.48, 0.26, 0.165], [0.30, 0.15, 0.085], [0.135, 0.062, 0.036],
+    [0.70, 0.47, 0.37], [0.62, 0.38, 0.27], [0.48, 0.26, 0.165],
+    [0.30, 0.15, 0.085], [0.135, 0.062, 0.036],
 ])  # fmt: skip
 HAIR = {
-    "black": (0.014, 0.011, 0.010), "dark brown": (0.040, 0.023, 0.014), "brown": (0.095, 0.050, 0.026),
-    "auburn": (0.150, 0.055, 0.022), "blond": (0.36, 0.235, 0.115), "grey": (0.30, 0.29, 0.28),
+    "black": (0.014, 0.011, 0.010), "dark brown": (0.040, 0.023, 0.014),
+    "brown": (0.095, 0.050, 0.026), "auburn": (0.150, 0.055, 0.022),
+    "blond": (0.36, 0.235, 0.115), "grey": (0.30, 0.29, 0.28),
 }  # fmt: skip
 IRIS = {
-    "brown": (0.075, 0.030, 0.012), "dark brown": (0.028, 0.012, 0.006), "hazel": (0.14, 0.085, 0.03),
-    "green": (0.10, 0.15, 0.075), "blue": (0.11, 0.20, 0.34), "grey": (0.17, 0.21, 0.24),
+    "brown": (0.075, 0.030, 0.012), "dark brown": (0.028, 0.012, 0.006),
+    "hazel": (0.14, 0.085, 0.03), "green": (0.10, 0.15, 0.075),
+    "blue": (0.11, 0.20, 0.34), "grey": (0.17, 0.21, 0.24),
 }  # fmt: skip
 STYLES = ("short", "swept", "parted", "bob", "curly", "cropped")
 CLOTH = np.array([
-    [0.03, 0.04, 0.07], [0.10, 0.10, 0.11], [0.25, 0.06, 0.05], [0.05, 0.10, 0.08], [0.45, 0.43, 0.40], [0.02, 0.02, 0.022],
+    [0.03, 0.04, 0.07], [0.10, 0.10, 0.11], [0.25, 0.06, 0.05],
+    [0.05, 0.10, 0.08], [0.45, 0.43, 0.40], [0.02, 0.02, 0.022],
 ])  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Light:
-    """A lamp far away: direction towards it [3], unit, world space; linear colour [3]; how wide it is."""
+    """A lamp far away, in world space."""
 
-    towards: np.ndarray
-    colour: np.ndarray
+    towards: np.ndarray  # [3], unit
+    colour: np.ndarray  # [3], linear
     width: float  # rad, half angle, softens shadow and terminator
 
 
@@ -93,9 +97,9 @@ def make_look(seed: int) -> Look:
         age=float(random.uniform(0.25, 1.0)),
         brow_width=float(random.uniform(0.0032, 0.0046)),
         mole_places=np.zeros((0, 3)), mole_radii=np.zeros(0),
-        key=_lamp(side * random.uniform(25, 50), random.uniform(22, 42), 2.8 * _warm(random.uniform(0, 0.6)), 0.16),
-        fill=_lamp(-side * random.uniform(35, 65), random.uniform(0, 20), 0.42 * _warm(random.uniform(-0.5, 0.2)), 0.5),
-        rim=_lamp(-side * random.uniform(125, 150), random.uniform(20, 40), 1.4 * _warm(random.uniform(-0.3, 0.5)), 0.2),
+        key=_lamp(random, (25, 50), (22, 42), 2.8, (0, 0.6), side, 0.16),
+        fill=_lamp(random, (35, 65), (0, 20), 0.42, (-0.5, 0.2), -side, 0.5),
+        rim=_lamp(random, (125, 150), (20, 40), 1.4, (-0.3, 0.5), -side, 0.2),
         sky=0.34 * _warm(random.uniform(-0.5, 0.1)), ground=0.16 * _warm(random.uniform(0.1, 0.6)),
         backdrop=random.uniform(0.16, 0.45) * _warm(random.uniform(-0.6, 0.5)),
     )  # fmt: skip
@@ -103,10 +107,19 @@ def make_look(seed: int) -> Look:
     return replace(look, **single)
 
 
-def _lamp(azimuth: float, elevation: float, colour: np.ndarray, width: float) -> Light:
-    a, e = np.radians(azimuth), np.radians(elevation)
+def _lamp(
+    random: np.random.Generator,
+    azimuth: tuple[float, float],
+    elevation: tuple[float, float],
+    power: float,
+    warmth: tuple[float, float],
+    side: float,
+    width: float,
+) -> Light:
+    """A lamp somewhere between the bounds (degrees), on one side."""
+    a, e = side * np.radians(random.uniform(*azimuth)), np.radians(random.uniform(*elevation))
     towards = np.array([np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)], np.float32)
-    return Light(towards, colour.astype(np.float32), width)
+    return Light(towards, (power * _warm(random.uniform(*warmth))).astype(np.float32), width)
 
 
 def _warm(amount: float) -> np.ndarray:

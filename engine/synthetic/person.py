@@ -97,7 +97,7 @@ def _detail(
     look: Look,
     noise: Noise,
 ) -> np.ndarray:
-    """Lumps of the neutral skin [V, 3] m that no identity mode has: asymmetry, ridges of the brows."""
+    """Lumps of the neutral skin [V, 3] m that no identity mode has, and ridges of the brows."""
     lumps = 0.7 * noise.value(rest, 0.045, 3) + 0.4 * noise.value(rest, 0.018, 4)
     free = np.clip(fields.eye / 0.010, 0, 1) * np.clip(fields.lip / 0.010, 0, 1) * skin
     brow = 0.0007 * np.exp(-np.square(fields.brow / look.brow_width))

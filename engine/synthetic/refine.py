@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A finer mesh of the same head: Loop subdivision as a matrix, so that all that is linear follows."""
+"""A finer mesh of the same head: Loop subdivision as a matrix that all bases follow."""
 
 from dataclasses import dataclass
 

@@ -115,7 +115,7 @@ def mouth_matter(points: np.ndarray, tongue: np.ndarray, face: Face, noise: Nois
     flesh = flesh * (1 + 0.08 * noise.value(points, 0.005, 45))[:, None]
     ones = np.ones(len(points), np.float32)
     return Matter(
-        flesh * (1 - 0.93 * depth)[:, None], 0.5 * (1 - depth), 40 * ones, np.zeros_like(points)
+        flesh * (1 - 0.84 * depth)[:, None], 0.5 * (1 - depth), 40 * ones, np.zeros_like(points)
     )
 
 
@@ -144,7 +144,7 @@ def _mix(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def _mottle(albedo, points, at, acts, jaw, look, noise, grain):
-    """Blood and pigment: large patches, warm cheeks, nose and ears, shadows round the eyes, flush."""
+    """Blood and pigment: patches, warm cheeks, nose and ears, shadows round the eyes, flush."""
     broad, patch = noise.value(points, 0.055, 10), noise.value(points, 0.013, 11)
     fine = noise.value(points, 0.0028, 12) * _kept(0.0028, grain)
     albedo *= np.exp(0.035 * broad + 0.035 * patch + 0.045 * fine)[:, None]
@@ -196,11 +196,11 @@ def _crease_lines(albedo, points, at, acts, look, noise, grain):
         acts["forehead"] + 0.8 * rest
     )
     line = line + _near(at["frown"], 0.0016 + wide) * (0.8 * acts["frown"] + rest)
-    line += _near(at["bunny"], 0.0016 + wide) * 0.9 * acts["bunny"]
+    line += _near(at["bunny"], 0.0022 + wide) * 0.5 * acts["bunny"]
     line += _near(at["crow"], 0.0009 + wide) * (0.9 * side("crow") + 0.7 * rest)
-    line += _near(at["fold"], 0.0018 + wide) * (0.9 * side("fold") + 1.2 * rest)
+    line += at["fold_held"] * _near(at["fold"], 0.0018 + wide) * (0.9 * side("fold") + 1.2 * rest)
     line += _near(at["bag"], 0.0014 + wide) * (0.45 * side("crow") + 1.3 * rest)
-    line += _near(at["corner"] - 0.012, 0.002 + wide) * (at["fold"] > 0) * 0.4 * side("dimple")
+    line += _near(at["corner"] - 0.012, 0.002 + wide) * at["outside"] * 0.4 * side("dimple")
     dark = (0.55 * look.age + 0.45) * (line * broken).clip(0, 1.4)
     albedo *= 1 - dark[:, None] * rgb(0.34, 0.46, 0.48)
 
@@ -250,9 +250,9 @@ def _brows(albedo, points, at, look, noise, grain):
     hairs = (noise.value(strand, 0.0011, 25) + 0.6 * noise.value(strand, 0.0022, 29)) * _kept(
         0.0011, grain
     )
-    ragged = at["brow"] + 0.0009 * noise.value(strand, 0.003, 26)
+    ragged = at["brow"] + 0.0011 * noise.value(strand, 0.003, 26)
     cover = smooth(ragged, width * 1.25, width * 0.55) * smooth(along, -0.02, 0.10).clip(0.35, 1)
-    cover = cover * (0.86 + 0.20 * hairs).clip(0.3, 1)
+    cover = cover * (0.93 + 0.17 * hairs).clip(0.4, 1)
     albedo += (look.brows - albedo) * cover[:, None]
 
 
@@ -274,7 +274,7 @@ def _bump(points, at, lips, look, noise, grain):
     for wavelength, height, place in (
         (0.0016, 0.000035, 16),
         (0.0035, 0.00005, 27),
-        (0.011, 0.00010, 28),
+        (0.011, 0.00005, 28),
     ):
         kept = _kept(wavelength, grain)
         if kept > 0:

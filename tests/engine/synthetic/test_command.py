@@ -1,6 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import pytest
@@ -8,7 +6,7 @@ import torch
 
 from engine.capture.folder import read_capture
 from engine.config import Synth
-from engine.errors import Cancelled, CaptureError, InputError
+from engine.errors import Cancelled, CaptureError, InputError, SpaceError
 from engine.head.model import NECK
 from engine.head.skinning import HeadTensors, joint_transforms, posed_vertices
 from engine.jobs import Job
@@ -91,7 +89,7 @@ def test_pictures_are_of_a_face_in_colour(capture):
 def test_light_stands_still_while_the_head_turns(person, capture):
     studio = Studio(person, capture.camera)
     psi = np.zeros(len(person.head.expression_names), np.float32)
-    spot = person.face.landmarks[[21, 22]].mean(0) + (0, 0.012, 0)
+    spot = person.face.landmarks[[21, 22]].mean(0) + np.array([0, 0.012, 0])
     vertex = int(np.argmin(np.linalg.norm(person.surface.rest - spot, axis=1)))
     brightness = []
     for yaw in (-0.4, 0.4):
@@ -120,7 +118,7 @@ def test_truth_is_at_no_distance_from_itself(capture, person):
     np.testing.assert_array_equal(truth.vertices, make_truth(person).vertices)
     own = surface_error(truth.vertices, truth.faces, truth)
     assert own["p95_mm"] < 1e-3
-    shifted = surface_error(truth.vertices + (0, 0, 0.003), truth.faces, truth)
+    shifted = surface_error(truth.vertices + np.array([0, 0, 0.003]), truth.faces, truth)
     assert 1.0 < shifted["mean_mm"] <= 3.01
     assert surface_error(capture.head.vertices, capture.head.faces, truth)["mean_mm"] > 0.2
 
@@ -142,26 +140,35 @@ def test_a_capture_without_truth_says_so(tmp_path):
         read_truth(tmp_path)
 
 
+class StoppedAtTheThirdFrame(Job):
+    def update(self, message, step, total, **figures):
+        if message == "rendering" and step == 2:
+            raise Cancelled("The synth was stopped.", "")
+
+
 def test_interruption_leaves_no_finished_capture(tmp_path):
-    config = Synth(
-        out=tmp_path / "c", seed=1, size=32, frames=4, test_frames=0, job=tmp_path / "job"
-    )
-    synth(replace(config, job=None))
+    config = Synth(out=tmp_path / "c", seed=1, size=32, frames=4, test_frames=0)
+    synth(config)
     assert read_capture(config.out).test == ()
-    with pytest.raises(Cancelled), Job("synth", config.job, quiet=True) as job:
-        (config.job / "cancel").touch()
-        run(config, job)
-    synth(replace(config, job=None))
-
-    class Stopped(Job):
-        def update(self, message, step, total, **figures):
-            if message == "rendering" and step == 2:
-                raise Cancelled("The synth was stopped.", "")
-
-    with pytest.raises(Cancelled), Stopped("synth", quiet=True) as job:
-        run(config, job)
+    with pytest.raises(Cancelled):
+        run(config, StoppedAtTheThirdFrame("synth", quiet=True))
     with pytest.raises(CaptureError, match="no finished capture"):
         read_capture(config.out)
+
+
+def test_a_cancel_file_stops_the_work(tmp_path):
+    folder = tmp_path / "job"
+    with Job("synth", folder, quiet=True) as job:
+        (folder / "cancel").touch()
+        with pytest.raises(Cancelled):
+            run(Synth(out=tmp_path / "c", size=32, frames=4, test_frames=0), job)
+    assert not (tmp_path / "c" / "capture.json").exists()
+
+
+def test_a_file_in_the_way_is_said_in_a_sentence(tmp_path):
+    (tmp_path / "c").write_text("not a folder")
+    with pytest.raises(SpaceError, match="could not be written"):
+        synth(Synth(out=tmp_path / "c", size=32, frames=1, test_frames=0))
 
 
 def test_video_has_all_frames(tmp_path):
