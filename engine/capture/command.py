@@ -191,7 +191,7 @@ def _subject(model: HeadModel, fit: Fit) -> Head:
 
 
 def _camera(fit: Fit, clip: Clip, crop: Crop) -> Camera:
-    """The stored pictures' camera: the clip's; its axis goes through the middle of the whole frame."""
+    """The stored pictures' camera: the clip's; its axis meets the middle of the whole frame."""
     focal = fit.focal * crop.scale
     cx, cy = crop.points(np.array([clip.width / 2, clip.height / 2]))
     pose = np.eye(4)

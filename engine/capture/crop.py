@@ -52,7 +52,7 @@ class Crop:
 
 
 def choose_crop(points: np.ndarray, width: int, height: int, size: int) -> Crop:
-    """The smallest square that holds the head with hair in all frames, inside the picture where it fits.
+    """The smallest square that holds head and hair in all frames, within the picture if it can.
 
     Args:
         points: [N, L, 2] px, the landmarks of all frames.

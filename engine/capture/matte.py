@@ -17,6 +17,8 @@ HAIR = 0.12  # m that hair may stand off the mesh
 NECK = 0.012  # m that skin below the chin may lie beside the mesh
 FILTER_REACH, FILTER_FLATNESS = 0.025, 1e-3  # of the guided filter: share of the picture, variance
 
+INWARDS, OUTWARDS = 0.008, 0.016  # share of the picture that the filter may move the mask's edge
+
 
 @dataclass(frozen=True)
 class NeckCut:
@@ -90,7 +92,15 @@ def follow_edges(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     guide_mean, mask_mean = mean(guide), mean(mask)
     variance = mean(guide * guide) - guide_mean**2
     slope = (mean(guide * mask) - guide_mean * mask_mean) / (variance + FILTER_FLATNESS)
-    return mean(slope) * guide + mean(mask_mean - slope * guide_mean)
+    refined = mean(slope) * guide + mean(mask_mean - slope * guide_mean)
+    # Skin as bright as what is behind it tells nothing: no edge moves far, least of all inwards.
+    inwards, outwards = (_disc(share * max(mask.shape)) for share in (INWARDS, OUTWARDS))
+    return np.clip(refined, cv2.erode(mask, inwards), cv2.dilate(mask, outwards))
+
+
+def _disc(radius: float) -> np.ndarray:
+    side = 2 * max(round(radius), 1) + 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
 
 
 def _faces_camera(posed: np.ndarray, faces: np.ndarray, camera: Camera) -> np.ndarray:

@@ -44,7 +44,7 @@ def neck_heights(head: Head) -> tuple[np.ndarray, float]:
 
 
 def _open_edge(head: Head) -> np.ndarray:
-    """The vertices [N, 3] m of the skin's lowest open edge; its lowest vertex where it is closed."""
+    """The vertices [N, 3] m of the skin's lowest open edge, or its lowest vertex."""
     faces = head.skin_faces
     edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
     edges, count = np.unique(edges, axis=0, return_counts=True)
