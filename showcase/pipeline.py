@@ -16,7 +16,6 @@ from tooling.checkout import ROOT, clock, say
 
 from . import layout
 from .plan import CLIP, SYNTHETIC, Demo, stages
-from .report import write_report
 from .result import compose, summary
 from .stages import Notebook, Stage, StageError, StageStopped, remove, run_stage
 
@@ -41,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     result = compose(demo, notebook, {stage.name: stage.title for stage in stages(demo)})
     (demo.out / layout.RESULT).write_text(json.dumps(result, indent=1), encoding="utf-8")
+    from .report import write_report  # brings torch and warp along, which no stage should wait for
+
     write_report(demo.out)
     say("")
     for line in summary(result):
