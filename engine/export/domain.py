@@ -10,30 +10,46 @@ import torch
 from torch import Tensor
 
 from ..avatar.model import Avatar
-from ..head.model import Head
+from ..head.model import PARTS, Head
 from ..head.skinning import HeadTensors, canonical_vertices
 from ..kernels.nearest import PosedMeshes
+from ..render.mesh import vertex_normals
 from .surface import DENSEST, Domain
 
-SOLID_DEPTH = (
-    0.008  # m under the skin; the surface itself is hardly ever that far off the head model
-)
+SOLID_DEPTH = 0.008  # m under the skin; the true surface is hardly ever that far down
 SOLID_RAMP = 0.004  # m within which the density rises to solid, so that no steps show
+LATTICE = 96  # nodes along each side at which the depth is measured; in between it is interpolated
+OUTLETS = ("mouth", "eye_left", "eye_right")  # parts whose skin has an opening
 FAR = 1.0  # m, farther than any point of a head's box
 
 
 def canonical_domain(avatar: Avatar) -> Domain:
     """Where an avatar's field means anything, and where the head is solid, in canonical space."""
-    inside = InsideHead(avatar.head, avatar.device)
+    lattice = depth_lattice(avatar)
     occupied = avatar.occupancy.occupied.flatten()
 
     def domain(points: Tensor) -> tuple[Tensor, Tensor]:
         unit = avatar.unit(points)
         known = ((unit > 0) & (unit < 1)).all(1) & (occupied[avatar.occupancy.flat(unit)] > 0)
-        share = (inside.depth(points) - SOLID_DEPTH) / SOLID_RAMP
+        share = (interpolate(lattice, unit) - SOLID_DEPTH) / SOLID_RAMP
         return known, share.clamp(0, 1) * DENSEST
 
     return domain
+
+
+def depth_lattice(avatar: Avatar) -> Tensor:
+    """The depth under the skin [L, L, L] m at the nodes of a lattice over the avatar's cube."""
+    ticks = torch.linspace(0, 1, LATTICE, device=avatar.device)
+    nodes = torch.stack(torch.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).reshape(-1, 3)
+    depth = InsideHead(avatar.head, avatar.device).depth(nodes * avatar.size + avatar.low)
+    return depth.reshape(LATTICE, LATTICE, LATTICE)
+
+
+def interpolate(lattice: Tensor, unit: Tensor) -> Tensor:
+    """A lattice's values [L, L, L] at points [S, 3] of the unit cube, trilinear, 0 outside: [S]."""
+    places = (unit * 2 - 1).flip(1)[None, None, None]  # torch counts z, y, x
+    grid = lattice[None, None].to(places.dtype)
+    return torch.nn.functional.grid_sample(grid, places, align_corners=True)[0, 0, 0, 0]
 
 
 def occupied_box(avatar: Avatar) -> tuple[np.ndarray, np.ndarray]:
@@ -57,12 +73,15 @@ class InsideHead:
     def __init__(self, head: Head, device: torch.device) -> None:
         self.vertices = canonical_vertices(HeadTensors.of(head, device))  # [V, 3] m
         faces = head.skin_faces.astype(np.int64)
+        faces = faces[~np.isin(faces, head.vertices_in("ear")).any(1)]
         self.faces = torch.as_tensor(faces, device=device)
-        # Ears are often sheets of their own on an open head; their rims are no way out of it.
-        outlets = np.zeros(len(head.vertices), bool)
-        outlets[head.vertices_in("neck", "face")] = True
+        # Ears are left out: they are thin, and often sheets of their own on an open head.
+        outlets = np.isin(head.vertex_part, [PARTS.index(name) for name in OUTLETS])
+        outlets[head.vertices_in("neck")] = True
         rim = _rim_edges(faces) & outlets[faces].all(1)[:, None]
         self.rim = torch.as_tensor(rim, device=device)  # [F, 3] bool
+        normals = vertex_normals(self.vertices.cpu().numpy(), faces)
+        self.normals = torch.as_tensor(normals, device=device)  # [V, 3]
         self.meshes = PosedMeshes(self.faces.int(), device)
         self.meshes.pose(self.vertices[None])
 
@@ -74,9 +93,9 @@ class InsideHead:
         """
         frame = torch.zeros(len(points), dtype=torch.int32, device=points.device)
         face, bary, distance = self.meshes.nearest(points, frame, FAR)
-        corners = self.vertices[self.faces[face.clamp_min(0).long()]]  # [S, 3, 3]
-        normal = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        surface = (bary[..., None] * corners).sum(1)
+        corners = self.faces[face.clamp_min(0).long()]  # [S, 3]
+        surface = (bary[..., None] * self.vertices[corners]).sum(1)
+        normal = (bary[..., None] * self.normals[corners]).sum(1)  # smooth: edges have a side too
         under = ((points - surface) * normal).sum(-1) < 0
         at_rim = ((bary < 1e-3) & self.rim[face.clamp_min(0).long()]).any(1)
         return torch.where((face >= 0) & under & ~at_rim, distance, torch.zeros_like(distance))
