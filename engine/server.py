@@ -40,7 +40,8 @@ def run(config: Serve, job: Job) -> dict:
     Raises:
         ProtocolError: nobody says on standard input where to connect, or the key is wrong.
     """
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # no job to finish: stop at once
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # there is nothing to finish or keep:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # stop at once
     address, family, key = _invitation()
     if sys.platform != "win32":  # there a pending read of a pipe can hang other threads' imports
         threading.Thread(target=_die_with_client, name="parent", daemon=True).start()

@@ -84,7 +84,7 @@ class EngineProcess:
             python: the interpreter of the engine's environment.
             extension_root: the folder that holds `engine/`.
             cache: a folder of ours for compiled files.
-            log: file for what the engine says; written anew.
+            log: file for what the engine says; the one of the last start is kept beside it.
             timeout_s: how long it may take until it has introduced itself.
             device: auto, cpu or cuda.
             wait: False returns at once; requests may be submitted, and fail if the start does.
@@ -327,6 +327,10 @@ def _spawn(
     """The process; it waits on its standard input to hear where to connect."""
     cache.mkdir(parents=True, exist_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists():
+        os.replace(
+            log, log.with_suffix(".previous" + log.suffix)
+        )  # it may say why the last one died
     with open(log, "wb") as output:
         return subprocess.Popen(
             [str(python), "-m", "engine", "serve", "--quiet", "--device", device],

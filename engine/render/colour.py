@@ -22,10 +22,7 @@ def scene_linear(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     Returns:
         [H, W, 4] float32, scene-linear Rec.709 premultiplied, and alpha. Zero where alpha is.
     """
-    result = np.zeros((*alpha.shape, 4), np.float32)
-    seen = alpha > 0
-    a = alpha[seen, None].astype(np.float32)  # [N, 1]
-    straight = np.clip(colour[seen] / a, 0.0, 1.0)
-    result[seen, :3] = linear_from_srgb(straight) * a
-    result[seen, 3:] = a
-    return result
+    alpha = np.asarray(alpha, np.float32)[..., None]  # [H, W, 1]
+    inverse = np.divide(1.0, alpha, out=np.zeros_like(alpha), where=alpha > 0)
+    straight = np.minimum(np.asarray(colour, np.float32) * inverse, 1.0)
+    return np.concatenate([linear_from_srgb(straight) * alpha, alpha], axis=-1)

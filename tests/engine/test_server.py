@@ -68,6 +68,20 @@ def test_a_killed_engine_is_noticed_at_once(start_engine):
         engine.open_avatar(Path("x"))
 
 
+def test_an_idle_engine_can_be_terminated(start_engine):
+    engine = start_engine(device="cpu")
+    engine.process.terminate()
+    assert engine.process.wait(5) == -signal.SIGTERM
+
+
+def test_the_log_of_the_last_start_is_kept(start_engine, tmp_path):
+    with pytest.raises(Exception, match="no device"):
+        start_engine(device="tpu")
+    (tmp_path / "engine.log").write_text("the reason")
+    start_engine(device="cpu")
+    assert (tmp_path / "engine.previous.log").read_text() == "the reason"
+
+
 def test_a_hung_engine_is_ended(start_engine):
     engine = start_engine(device="cpu")
     os.kill(engine.process.pid, signal.SIGSTOP)
