@@ -95,7 +95,7 @@ def finite(line: Line, positive: bool) -> tuple[np.ndarray, np.ndarray]:
 def running_mean(y: np.ndarray, geometric: bool) -> np.ndarray:
     """The mean over a window of a twentieth of the curve, of the logarithms where `geometric`."""
     values = np.log(y) if geometric else y
-    reach = max(len(y) // 40, 1)
+    reach = len(y) // 40
     total = np.concatenate([[0.0], np.cumsum(values)])
     first = np.maximum(np.arange(len(y)) - reach, 0)
     last = np.minimum(np.arange(len(y)) + reach + 1, len(y))

@@ -19,7 +19,6 @@ from .sections import (
     held_out,
     in_blender,
     measured,
-    span,
     stage_result,
     surface,
     training,
@@ -61,38 +60,44 @@ def write_report(demo_folder: Path) -> Path:
 
 def opening(name: str, result: Mapping) -> str:
     """The title, what this is, and the figures that matter most."""
-    methods = measured(result)
-    cells = []
-    if "avatar" in methods:
-        ours = methods["avatar"]
-        cells.append(
-            (
-                f"{ours['psnr_head']:.1f} <small>dB</small>",
-                "PSNR of the head, on frames it has not seen",
-            )
-        )
-        cells += [
-            (
-                f"{ours['psnr_head'] - methods[other]['psnr_head']:+.1f} <small>dB</small>",
-                f"against {label}",
-            )
-            for other, label in (
-                ("textured_mesh", "a textured mesh"),
-                ("global_net", "one global net"),
-            )
-            if other in methods
-        ]
-    train = stage_result(result, "train")
-    if train:
-        cells.append((span(train["seconds"]), f"training, {train['steps']:,} steps"))
-    cells.append((span(result["seconds"]), "for everything on this page"))
-    cells.append((f"{result['peak_memory_mb'] / 1000:.1f} <small>GB</small>", "memory at the peak"))
-    key = "".join(f"<div><b>{value}</b><span>{label}</span></div>" for value, label in cells)
+    key = "".join(
+        f"<div><b>{value}</b><span>{label}</span></div>" for value, label in main_figures(result)
+    )
+    stronger = "synth" in result["stages"]
+    unseen = "expressions stronger than those" if stronger else "frames later than those"
     return (
         f"<header><h1>{name}</h1><p class='lead'>A head avatar learned from one video, driven by a "
-        f"head model, measured on expressions stronger than those it learned from, and rendered "
-        f"in Blender beside ordinary objects.</p></header><div class='key'>{key}</div>"
+        f"head model, measured on {unseen} it learned from, and rendered in Blender beside "
+        f"ordinary objects.</p></header><div class='key'>{key}</div>"
     )
+
+
+def main_figures(result: Mapping) -> list[tuple[str, str]]:
+    """What matters most: (figure, what it is)."""
+    methods, cells = measured(result), []
+    if "avatar" in methods:
+        ours = methods["avatar"]["psnr_head"]
+        cells.append(
+            (f"{ours:.1f} <small>dB</small>", "PSNR of the head, on frames it has not seen")
+        )
+        for other, label in (
+            ("textured_mesh", "a textured mesh"),
+            ("global_net", "one global net"),
+        ):
+            if other in methods:
+                gain = f"{ours - methods[other]['psnr_head']:+.1f}".replace("-", "−")
+                cells.append((f"{gain} <small>dB</small>", f"against {label}"))
+    train = stage_result(result, "train")
+    if train:
+        cells.append((minutes(train["seconds"]), f"training, {train['steps']:,} steps"))
+    cells.append((minutes(result["seconds"]), "for everything on this page"))
+    cells.append((f"{result['peak_memory_mb'] / 1000:.1f} <small>GB</small>", "memory at the peak"))
+    return cells
+
+
+def minutes(seconds: float) -> str:
+    """A duration in minutes and seconds, as a figure with a small unit."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d} <small>min</small>"
 
 
 def closing() -> str:

@@ -182,7 +182,8 @@ def surface(folder: Path, result: Mapping) -> str:
     pictures = "".join(f'<img alt="{name}" src="{uri}">' for name, uri, _ in views)
     pictures += "".join(f'<img alt="{name}, clay" src="{uri}">' for name, _, uri in views)
     made = stage_result(result, "export")
-    sentence = "The canonical surface, exported as PLY, OBJ and GLB with a colour for each vertex."
+    formats = sorted(file.suffix[1:].upper() for file in path.parent.glob(f"{path.stem}.*"))
+    sentence = f"The canonical surface with a colour for each vertex ({', '.join(formats)})."
     if made:
         sentence += f" {made['vertices']:,} vertices, {made['faces']:,} triangles."
     error = stage_result(result, "surface")
