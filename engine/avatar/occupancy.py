@@ -119,11 +119,16 @@ def signed_distance(skin: HeadTensors, points: Tensor, reach: float) -> tuple[Te
     face, bary, distance = meshes.nearest(points, frame, reach)
     corners = skin.faces[face.clamp_min(0).long()].long()  # [K, 3]
     triangle = vertices[corners]  # [K, 3, 3]
-    surface = (bary[..., None] * triangle).sum(1)
-    normal = torch.linalg.cross(triangle[:, 1] - triangle[:, 0], triangle[:, 2] - triangle[:, 0])
-    under = ((points - surface) * normal).sum(-1) < 0
+    under = below_surface(points, triangle, bary)
     part = skin.part_weights[corners].mean(1).argmax(1)
     return torch.where(under & (face >= 0), -distance, distance), part
+
+
+def below_surface(points: Tensor, triangle: Tensor, bary: Tensor) -> Tensor:
+    """[K] bool: whether points [K, 3] lie behind their nearest triangles [K, 3, 3] (barycentrics [K, 3])."""
+    surface = (bary[..., None] * triangle).sum(1)
+    normal = torch.linalg.cross(triangle[:, 1] - triangle[:, 0], triangle[:, 2] - triangle[:, 0])
+    return ((points - surface) * normal).sum(-1) < 0
 
 
 def coarse_growth(frame_cell: float, size: float, cells: int) -> int:

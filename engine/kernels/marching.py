@@ -9,6 +9,7 @@ import warp as wp
 from torch import Tensor
 
 MAX_STEPS = 4096
+STOP = 255  # the value of a cell in which rays end
 
 
 @wp.func
@@ -50,7 +51,10 @@ def _walk(
         ix = wp.clamp(wp.int32(p[0]), 0, size[0] - 1)
         iy = wp.clamp(wp.int32(p[1]), 0, size[1] - 1)
         iz = wp.clamp(wp.int32(p[2]), 0, size[2] - 1)
-        if occupied[n, ix, iy, iz] > wp.uint8(0):
+        cell_value = occupied[n, ix, iy, iz]
+        if cell_value == wp.uint8(STOP):
+            return found
+        if cell_value > wp.uint8(0):
             if write == 1:
                 ray_index[start + found] = r
                 depth[start + found] = t
@@ -108,7 +112,7 @@ def march(
         jitter: [R] in 0…1, where in its step each ray samples.
         low: [N, 3] m, the grids' lower corners.
         cell: edge of a cell, m.
-        occupied: [N, X, Y, Z] uint8.
+        occupied: [N, X, Y, Z] uint8: 0 is skipped, `STOP` ends the ray, others are sampled.
         step: m along the ray.
 
     Returns:

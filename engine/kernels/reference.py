@@ -4,6 +4,8 @@
 import torch
 from torch import Tensor
 
+from .marching import STOP
+
 PRIMES = (1, 2654435761, 805459861)
 
 
@@ -125,7 +127,8 @@ def march(
         t = near + (torch.arange(steps) + jitter[r]) * stride
         t = t[t < far]
         p = (o + t[:, None] * d).long().clamp(torch.zeros(3, dtype=torch.long), size - 1)
-        t = t[occupied[n][p[:, 0], p[:, 1], p[:, 2]] > 0]
+        value = occupied[n][p[:, 0], p[:, 1], p[:, 2]]
+        t = t[(value > 0) & (torch.cumsum(value == STOP, 0) == 0)]
         ray_index += [r] * len(t)
         depth.append(t)
         count.append(len(t))

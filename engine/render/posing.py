@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from ..avatar.model import Avatar
-from ..avatar.occupancy import coarse_growth
+from ..avatar.occupancy import INNER_DEPTH, below_surface, coarse_growth
 from ..head.skinning import canonical_theta, joint_transforms, vertex_offsets
 from ..kernels.inverse_skinning import inverse_skin
+from ..kernels.marching import STOP
 from ..kernels.nearest import PosedMeshes
 
 
@@ -30,6 +31,7 @@ class FrameCells:
     size: tuple[int, int, int]  # cells
     cell: Tensor  # [K] int32, flat indices
     canonical: Tensor  # [K] int32, flat indices into the canonical occupancy grid
+    deep: Tensor  # [D] int32, flat indices of the cells so far under the skin that no light comes through
 
 
 class Poser:
@@ -72,24 +74,30 @@ class Poser:
         cells = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).view(-1, 3)
         centres = low + (cells + 0.5) * config.frame_cell
         frame = torch.full((len(centres),), n, dtype=torch.int32, device=low.device)
-        face, bary, _ = self.meshes.nearest(centres, frame, config.shell + 0.87 * config.frame_cell)
+        face, bary, distance = self.meshes.nearest(centres, frame, config.shell + 0.87 * config.frame_cell)
         near = (face >= 0).nonzero()[:, 0]
-        x_canonical, _ = self.unpose(pose, centres[near], frame[near], face[near], bary[near])
+        centres, face, bary = centres[near], face[near], bary[near]
+        x_canonical, _ = self.unpose(pose, centres, frame[near], face, bary)
         landed = self.avatar.occupancy.flat(self.avatar.unit(x_canonical))
-        return FrameCells(low, size, near.int(), landed.int())
+        triangle = pose.vertices[n][self.avatar.skin.faces[face.long()].long()]  # [K, 3, 3]
+        under = below_surface(centres, triangle, bary)
+        deep = near[under & (distance[near] > INNER_DEPTH)]
+        return FrameCells(low, size, near.int(), landed.int(), deep.int())
 
     @torch.no_grad()
     def occupied(self, frames: list[FrameCells], grown: Tensor) -> tuple[Tensor, Tensor]:
         """The coarse grids of several frames, from the grown canonical occupancy.
 
         Returns:
-            low [N, 3] m and occupied [N, X, Y, Z] uint8, padded to the largest frame.
+            low [N, 3] m and occupied [N, X, Y, Z] uint8, padded to the largest frame; rays end in
+            cells deep under the skin.
         """
         largest = [max(frame.size[axis] for frame in frames) for axis in range(3)]
         occupied = torch.zeros(len(frames), *largest, dtype=torch.uint8, device=grown.device)
         for n, frame in enumerate(frames):
             grid = torch.zeros(frame.size, dtype=torch.uint8, device=grown.device)
             grid.view(-1)[frame.cell.long()] = grown.view(-1)[frame.canonical.long()]
+            grid.view(-1)[frame.deep.long()] = STOP
             x, y, z = frame.size
             occupied[n, :x, :y, :z] = grid
         return torch.stack([frame.low for frame in frames]), occupied

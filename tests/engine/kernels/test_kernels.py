@@ -8,7 +8,7 @@ from engine.kernels import reference
 from engine.kernels.compositing import composite
 from engine.kernels.hash_grid import hash_encode
 from engine.kernels.inverse_skinning import inverse_skin
-from engine.kernels.marching import march
+from engine.kernels.marching import STOP, march
 from engine.kernels.nearest import PosedMeshes
 
 CPU = torch.device("cpu")
@@ -172,6 +172,7 @@ class TestMarch:
     def test_finds_the_same_samples_as_trying_every_step(self):
         g = torch.Generator().manual_seed(8)
         occupied = (torch.rand(2, 6, 5, 7, generator=g) < 0.2).byte()
+        occupied[torch.rand(2, 6, 5, 7, generator=g) < 0.03] = STOP
         low = torch.tensor([[-0.3, -0.2, 0.5], [-0.2, -0.3, 0.6]])
         directions = torch.cat([0.6 * torch.rand(60, 2, generator=g) - 0.3, torch.ones(60, 1)], 1)
         arguments = (

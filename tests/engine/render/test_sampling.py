@@ -10,6 +10,8 @@ from engine.avatar.model import Avatar
 from engine.head.library import load_head_model
 from engine.head.model import JAW, JOINTS, QUERIED_REGIONS
 from engine.head.skinning import canonical_theta, canonical_vertices
+from engine.kernels.marching import STOP
+from engine.kernels.raycast import cast_rays
 from engine.render.camera import Camera
 from engine.render.posing import Poser
 from engine.render.sampling import Rays, depth_in_front, sample
@@ -106,9 +108,26 @@ def test_coarse_grid_loses_no_sample_that_the_shell_holds(avatar):
     low, occupied = poser.occupied([cells], poser.grown_occupancy())
     rays = rays_of(camera(32))
     pruned = sample(poser, pose, rays, low, occupied)
-    whole = sample(poser, pose, rays, low, torch.ones_like(occupied))
+    everywhere = torch.where(occupied == STOP, occupied, torch.ones_like(occupied))
+    whole = sample(poser, pose, rays, low, everywhere)
     # Where the nearest surface jumps (between the lips) a coarse cell may speak wrongly: hardly ever.
     assert len(pruned) > 0.99 * len(whole)
+
+
+def test_rays_end_inside_the_head_and_not_before_the_skin(avatar):
+    poser = Poser(avatar)
+    pose = poser.pose(*random_pose(avatar, 5))
+    low, occupied = poser.occupied([poser.frame_cells(pose, 0)], poser.grown_occupancy())
+    rays = rays_of(camera(32))
+    ended = sample(poser, pose, rays, low, occupied)
+    open_grid = torch.where(occupied == STOP, torch.zeros_like(occupied), occupied)
+    through = sample(poser, pose, rays, low, open_grid)
+    assert len(ended) < 0.9 * len(through)
+    hit, _, _ = cast_rays(pose.vertices[0], avatar.skin.faces, rays.origins, rays.directions)
+    skin = torch.isfinite(hit)
+    last = torch.full((len(hit),), -1.0)
+    last.scatter_reduce_(0, ended.ray_index.long(), ended.t, "amax")
+    assert (last[skin] > hit[skin] - 0.002).float().mean() > 0.995
 
 
 def test_depth_in_front_restarts_with_every_ray():
