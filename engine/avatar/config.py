@@ -68,6 +68,8 @@ class ModelConfig:
         """
         unknown = set(data) - {field.name for field in fields(cls)}
         if unknown:
-            raise AvatarError(f"The avatar's configuration holds {sorted(unknown)}, unknown here.",
-                              "Update PartNerFace.")
+            raise AvatarError(
+                f"The avatar's configuration holds {sorted(unknown)}, unknown here.",
+                "Update PartNerFace.",
+            )
         return cls(**data)

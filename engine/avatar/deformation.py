@@ -42,7 +42,12 @@ class PartAssigner(Mlp):
     """x_canonical → logits over parts: a small net on a low-frequency encoding."""
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__(encoded_size(config.assigner_octaves), config.assigner_width, config.assigner_width, len(PARTS))
+        super().__init__(
+            encoded_size(config.assigner_octaves),
+            config.assigner_width,
+            config.assigner_width,
+            len(PARTS),
+        )
         self.octaves = config.assigner_octaves
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,15 +69,28 @@ class PartDeformation(nn.Module):
         joints = 3 * (len(JOINTS) - 1)
         condition = len(head.expression_names) + joints + config.code_size
         self.nets = LocalMlps(
-            len(PARTS), encoded_size(config.position_octaves), condition, config.local_width, 3 + config.ambient_size
+            len(PARTS),
+            encoded_size(config.position_octaves),
+            condition,
+            config.local_width,
+            3 + config.ambient_size,
         )
         expressions, turns = expression_mask(head, config.mask_threshold), joint_mask(head)
         if not config.masked:
             expressions, turns = np.ones_like(expressions), np.ones_like(turns)
         self.register_buffer("expression_mask", torch.from_numpy(expressions).float())  # [P, E]
-        self.register_buffer("joint_mask", torch.from_numpy(turns).float().repeat_interleave(3, 1))  # [P, 3 (J-1)]
+        self.register_buffer(
+            "joint_mask", torch.from_numpy(turns).float().repeat_interleave(3, 1)
+        )  # [P, 3 (J-1)]
 
-    def forward(self, x: Tensor, frame_rows: Tensor, condition: Condition, window: float, labels: Tensor | None) -> Deformed:
+    def forward(
+        self,
+        x: Tensor,
+        frame_rows: Tensor,
+        condition: Condition,
+        window: float,
+        labels: Tensor | None,
+    ) -> Deformed:
         """Offsets and ambient channels at canonical points.
 
         Args:
@@ -83,7 +101,11 @@ class PartDeformation(nn.Module):
             labels: [S] hard part labels for stage one; None blends softly.
         """
         logits = self.assigner(x)
-        parts = torch.softmax(logits.float(), 1) if labels is None else nn.functional.one_hot(labels, len(PARTS)).float()
+        parts = (
+            torch.softmax(logits.float(), 1)
+            if labels is None
+            else nn.functional.one_hot(labels, len(PARTS)).float()
+        )
         turns = condition.theta[:, 1:].flatten(1)[:, None] * self.joint_mask  # [N, P, 3 (J-1)]
         code = condition.code[:, None].expand(-1, len(PARTS), -1)
         told = torch.cat([condition.psi * self.expression_mask, turns, code], -1)  # [N, P, ·]
@@ -108,11 +130,24 @@ class GlobalDeformation(nn.Module):
         width = equal_width(len(PARTS), inputs + told, config.local_width, outputs)
         self.nets = LocalMlps(1, inputs, told, width, outputs)
 
-    def forward(self, x: Tensor, frame_rows: Tensor, condition: Condition, window: float, labels: Tensor | None) -> Deformed:
+    def forward(
+        self,
+        x: Tensor,
+        frame_rows: Tensor,
+        condition: Condition,
+        window: float,
+        labels: Tensor | None,
+    ) -> Deformed:
         """See `PartDeformation.forward`; `labels` only fill the part map."""
         logits = self.assigner(x)
-        parts = torch.softmax(logits.float(), 1) if labels is None else nn.functional.one_hot(labels, len(PARTS)).float()
-        told = torch.cat([condition.psi.mean(1), condition.theta[:, 1:].flatten(1), condition.code], -1)[:, None]
+        parts = (
+            torch.softmax(logits.float(), 1)
+            if labels is None
+            else nn.functional.one_hot(labels, len(PARTS)).float()
+        )
+        told = torch.cat(
+            [condition.psi.mean(1), condition.theta[:, 1:].flatten(1), condition.code], -1
+        )[:, None]
         encoded = encode_frequencies(x, self.config.position_octaves, window)
         out = self.nets(encoded, frame_rows, told)[0].float()
         return Deformed(out[:, :3] * self.config.offset_scale, out[:, 3:], parts, logits)

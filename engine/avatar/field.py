@@ -20,7 +20,9 @@ class CanonicalField(nn.Module):
         growth = torch.linspace(0, 1, config.levels)
         resolutions = config.coarsest * (config.finest / config.coarsest) ** growth
         self.register_buffer("resolutions", resolutions.round().int())
-        self.table = nn.Parameter((torch.rand(config.levels, 2**config.table_bits, 2) * 2 - 1) * 1e-2)
+        self.table = nn.Parameter(
+            (torch.rand(config.levels, 2**config.table_bits, 2) * 2 - 1) * 1e-2
+        )
         self.density = Mlp(2 * config.levels, config.field_width, 1 + config.geometry_size)
         self.colour = Mlp(
             config.geometry_size + 3 + config.ambient_size + config.appearance_size,
@@ -29,7 +31,9 @@ class CanonicalField(nn.Module):
             3,
         )
 
-    def forward(self, u: Tensor, view: Tensor, ambient: Tensor, appearance: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, u: Tensor, view: Tensor, ambient: Tensor, appearance: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Density and colour.
 
         Args:
@@ -42,7 +46,9 @@ class CanonicalField(nn.Module):
             sigma [S] 1/m and rgb [S, 3] in 0…1, display-referred.
         """
         sigma, geometry = self._density(u)
-        rgb = torch.sigmoid(self.colour(torch.cat([geometry, view, ambient, appearance], 1)).float())
+        rgb = torch.sigmoid(
+            self.colour(torch.cat([geometry, view, ambient, appearance], 1)).float()
+        )
         return sigma, rgb
 
     def sigma(self, u: Tensor) -> Tensor:

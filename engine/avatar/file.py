@@ -79,10 +79,18 @@ class AvatarFile:
                 thumbnail=tensors["thumbnail"],
             )
         except HeadError as error:
-            raise AvatarError(f"The avatar {path} is damaged: {error.message}", error.hint) from error
+            raise AvatarError(
+                f"The avatar {path} is damaged: {error.message}", error.hint
+            ) from error
         except (KeyError, TypeError, ValueError) as error:
-            raise AvatarError(f"The avatar {path} is incomplete ({error!r}).", "Train it again.") from error
+            raise AvatarError(
+                f"The avatar {path} is incomplete ({error!r}).", "Train it again."
+            ) from error
 
 
 def _below(prefix: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): array
+        for name, array in tensors.items()
+        if name.startswith(prefix)
+    }

@@ -9,7 +9,7 @@ JOINT_SHARE = 0.05  # of a part's vertices must follow a joint, and as many must
 
 
 def expression_mask(head: Head, threshold: float) -> np.ndarray:
-    """[P, E] bool: where an expression's rms displacement reaches `threshold` of its largest over parts.
+    """[P, E] bool: where an expression's rms displacement reaches a share of its largest.
 
     Args:
         head: the subject's head.
@@ -29,7 +29,9 @@ def joint_mask(head: Head) -> np.ndarray:
     carried = head.skin_weights.copy()  # [V, J]; a joint carries what its descendants carry
     for j in reversed(range(1, len(JOINTS))):
         carried[:, JOINT_PARENTS[j]] += carried[:, j]
-    shares = np.stack([_mean(carried.T, head.vertex_part == p) for p in range(len(PARTS))])  # [P, J]
+    shares = np.stack(
+        [_mean(carried.T, head.vertex_part == p) for p in range(len(PARTS))]
+    )  # [P, J]
     return ((shares > JOINT_SHARE) & (shares < 1 - JOINT_SHARE))[:, 1:]
 
 

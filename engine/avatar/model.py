@@ -42,7 +42,9 @@ class Avatar(nn.Module):
         self.skin = HeadTensors.skin_of(head, device)
         vertices = canonical_vertices(self.skin)
         low = vertices.amin(0) - config.shell - MARGIN
-        self.size = float((vertices.amax(0) - low).max()) + config.shell + MARGIN  # m, edge of the cube
+        self.size = (
+            float((vertices.amax(0) - low).max()) + config.shell + MARGIN
+        )  # m, edge of the cube
         self.low = low  # [3] m
         self.deformation = DEFORMATIONS[config.method](config, head)
         self.field = CanonicalField(config)
@@ -69,13 +71,19 @@ class Avatar(nn.Module):
         file = AvatarFile.read(path)
         config = ModelConfig.from_json(file.config)
         if config.method not in DEFORMATIONS:
-            raise AvatarError(f"The avatar's method “{config.method}” is unknown here.", "Update PartNerFace.")
+            raise AvatarError(
+                f"The avatar's method “{config.method}” is unknown here.", "Update PartNerFace."
+            )
         avatar = cls(config, file.head, device)
-        weights = {name: torch.from_numpy(np.asarray(array)) for name, array in file.weights.items()}
+        weights = {
+            name: torch.from_numpy(np.asarray(array)) for name, array in file.weights.items()
+        }
         try:
             avatar.load_state_dict({name: weight.to(device) for name, weight in weights.items()})
         except RuntimeError as error:
-            raise AvatarError(f"The avatar {path} does not fit its own configuration.", "Train it again.") from error
+            raise AvatarError(
+                f"The avatar {path} does not fit its own configuration.", "Train it again."
+            ) from error
         avatar.file = file
         return avatar.eval().requires_grad_(False)
 
@@ -103,7 +111,12 @@ class Avatar(nn.Module):
         return self.condition(np.zeros(len(self.head.expression_names)), canonical_theta().numpy())
 
     def evaluate(
-        self, x_canonical: Tensor, view: Tensor, frame_rows: Tensor, condition: Condition, labels: Tensor | None = None
+        self,
+        x_canonical: Tensor,
+        view: Tensor,
+        frame_rows: Tensor,
+        condition: Condition,
+        labels: Tensor | None = None,
     ) -> Evaluated:
         """Deform, then look up the field.
 
@@ -121,7 +134,7 @@ class Avatar(nn.Module):
         return Evaluated(sigma, rgb, deformed)
 
     def canonical_density_colour(self, x_canonical: Tensor) -> tuple[Tensor, Tensor]:
-        """sigma [S] 1/m and rgb [S, 3] in the canonical pose, mean codes, seen from the front."""
+        """Density [S] 1/m and rgb [S, 3] in the canonical pose, with mean codes, from the front."""
         rows = torch.ones(len(x_canonical), 1, device=self.device)
         view = torch.tensor([0.0, 0.0, -1.0], device=self.device).expand_as(x_canonical)
         result = self.evaluate(x_canonical, view, rows, self.rest_condition())

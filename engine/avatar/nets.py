@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The small building blocks of the nets."""
 
+import itertools
 import math
 
 import torch
@@ -36,7 +37,7 @@ class Mlp(nn.Sequential):
 
     def __init__(self, *sizes: int) -> None:
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        for inputs, outputs in itertools.pairwise(sizes):
             layers += [nn.Linear(inputs, outputs), nn.ReLU()]
         super().__init__(*layers[:-1])
 

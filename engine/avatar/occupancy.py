@@ -67,7 +67,7 @@ class OccupancyGrid(nn.Module):
         return self._reachable
 
     def remember(self, flat: Tensor, sigma: Tensor, *, anew: bool = False) -> None:
-        """Take new densities [K] 1/m at cells [K]: a maximum that decays, or just they, never quite zero."""
+        """Take new densities [K] 1/m at cells [K]: a decaying maximum, or just they; never zero."""
         memory = self.density.view(-1)
         old = memory[flat] * (0 if anew else DECAY)
         memory[flat] = torch.maximum(old, sigma).clamp_min(1e-6)
@@ -125,12 +125,12 @@ def signed_distance(skin: HeadTensors, points: Tensor, reach: float) -> tuple[Te
 
 
 def below_surface(points: Tensor, triangle: Tensor, bary: Tensor) -> Tensor:
-    """[K] bool: whether points [K, 3] lie behind their nearest triangles [K, 3, 3] (barycentrics [K, 3])."""
+    """[K] bool: points [K, 3] behind their nearest triangles [K, 3, 3] (at `bary` [K, 3])."""
     surface = (bary[..., None] * triangle).sum(1)
     normal = torch.linalg.cross(triangle[:, 1] - triangle[:, 0], triangle[:, 2] - triangle[:, 0])
     return ((points - surface) * normal).sum(-1) < 0
 
 
 def coarse_growth(frame_cell: float, size: float, cells: int) -> int:
-    """Canonical cells by which to grow so that the corner of a frame's cell finds what its centre misses."""
+    """Canonical cells to grow by, so that a frame cell's centre speaks for its corners too."""
     return int(np.ceil(frame_cell * np.sqrt(3) / 2 / (size / cells)))

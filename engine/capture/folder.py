@@ -43,7 +43,9 @@ class Capture:
     motion: Motion  # N frames, the ones with pictures
     train: tuple[int, ...]  # frame indices
     test: tuple[int, ...]
-    source: Mapping = field(default_factory=dict)  # where it came from: clip path, frame numbers, seed …
+    source: Mapping = field(
+        default_factory=dict
+    )  # where it came from: clip path, frame numbers, seed …
     figures: Mapping = field(default_factory=dict)  # what was measured while capturing
 
     def image(self, index: int) -> np.ndarray:
@@ -65,7 +67,9 @@ class Capture:
         path = self.path / folder / f"{index:05d}.png"
         picture = cv2.imread(str(path), flags)
         if picture is None:
-            raise CaptureError(f"The picture {path} is missing or damaged.", "Run the capture again.")
+            raise CaptureError(
+                f"The picture {path} is missing or damaged.", "Run the capture again."
+            )
         return picture
 
 
@@ -85,7 +89,9 @@ def write_frame(
         done, buffer = cv2.imencode(".png", picture)
         assert done
         path = folder / name / f"{index:05d}.png"
-        write_atomic(path, lambda temporary, data=buffer: temporary.write_bytes(data.tobytes()) and None)
+        write_atomic(
+            path, lambda temporary, data=buffer: temporary.write_bytes(data.tobytes()) and None
+        )
 
 
 def write_capture(capture: Capture) -> None:
@@ -95,7 +101,9 @@ def write_capture(capture: Capture) -> None:
         SpaceError: a file could not be written.
     """
     header, arrays = capture.head.to_arrays()
-    write_tensors(capture.path / "head.safetensors", {"kind": "head", "schema_version": 1, **header}, arrays)
+    write_tensors(
+        capture.path / "head.safetensors", {"kind": "head", "schema_version": 1, **header}, arrays
+    )
     write_tensors(
         capture.path / "parameters.safetensors",
         {"kind": "motion", "schema_version": 1},
@@ -123,7 +131,9 @@ def read_capture(path: Path) -> Capture:
     """
     file = path / "capture.json"
     if not file.is_file():
-        raise CaptureError(f"{path} is no finished capture folder.", "Run the capture first, or to its end.")
+        raise CaptureError(
+            f"{path} is no finished capture folder.", "Run the capture first, or to its end."
+        )
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         check_schema(file, data, SCHEMA_VERSION, CaptureError)

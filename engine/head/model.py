@@ -24,7 +24,17 @@ CANONICAL_JAW = 0.2  # rad
 
 # What a vertex belongs to anatomically. Nearest points are sought on the skin and on the lining of
 # the mouth, not on lids' inner sides, eyeballs, teeth or tongue.
-REGIONS = ("face", "scalp", "ear", "neck", "eyeball", "eye_socket", "mouth_cavity", "teeth", "tongue")
+REGIONS = (
+    "face",
+    "scalp",
+    "ear",
+    "neck",
+    "eyeball",
+    "eye_socket",
+    "mouth_cavity",
+    "teeth",
+    "tongue",
+)
 SKIN_REGIONS = ("face", "scalp", "ear", "neck")
 QUERIED_REGIONS = (*SKIN_REGIONS, "mouth_cavity")
 
@@ -60,8 +70,8 @@ class Head:
     expressions: np.ndarray  # [E, V, 3] float16 m
     joints: np.ndarray  # [J, 3] float32 m, neutral
     skin_weights: np.ndarray  # [V, J] float32, rows sum to 1
-    # Pose correctives as in SMPL/FLAME: sum over k of (R_joints - I).flat[corrective_index[k]] times
-    # correctives[k], where R_joints [J-1, 3, 3] leaves the root out.
+    # Pose correctives as in SMPL and FLAME: the sum over k of (R - I).flat[corrective_index[k]]
+    # times correctives[k], where R [J-1, 3, 3] leaves the root out.
     correctives: np.ndarray  # [K, V, 3] float16 m
     corrective_index: np.ndarray  # [K] int32
     landmarks68: Landmarks  # iBUG order
@@ -81,7 +91,9 @@ class Head:
 
     def vertices_in(self, *regions: str) -> np.ndarray:
         """The indices of the vertices that lie in one of the regions."""
-        return np.flatnonzero(np.isin(self.vertex_region, [REGIONS.index(name) for name in regions]))
+        return np.flatnonzero(
+            np.isin(self.vertex_region, [REGIONS.index(name) for name in regions])
+        )
 
     def to_arrays(self) -> tuple[dict, dict[str, np.ndarray]]:
         """JSON header and arrays, enough to make the same head again."""
@@ -90,7 +102,10 @@ class Head:
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, Landmarks):
-                arrays |= {f"{field.name}.{part.name}": getattr(value, part.name) for part in fields(Landmarks)}
+                arrays |= {
+                    f"{field.name}.{part.name}": getattr(value, part.name)
+                    for part in fields(Landmarks)
+                }
             elif isinstance(value, np.ndarray):
                 arrays[field.name] = value
             else:
@@ -108,7 +123,9 @@ class Head:
         try:
             for field in fields(cls):
                 if field.name.startswith("landmarks"):
-                    parts = {part.name: arrays[f"{field.name}.{part.name}"] for part in fields(Landmarks)}
+                    parts = {
+                        part.name: arrays[f"{field.name}.{part.name}"] for part in fields(Landmarks)
+                    }
                     entries[field.name] = Landmarks(**parts)
                 elif field.name in header:
                     value = header[field.name]
@@ -167,8 +184,18 @@ def check_head(head: Head) -> None:
     for name, shape in shapes.items():
         found = getattr(head, name)
         if found.shape != shape:
-            raise HeadError(f"The head's {name} has shape {found.shape} instead of {shape}.", "Use another file.")
+            raise HeadError(
+                f"The head's {name} has shape {found.shape} instead of {shape}.",
+                "Use another file.",
+            )
         if found.dtype.kind == "f" and not np.isfinite(found).all():
-            raise HeadError(f"The head's {name} holds numbers that are not finite.", "Use another file.")
-    if head.faces.ndim != 2 or head.faces.shape[1] != 3 or head.faces.min() < 0 or head.faces.max() >= v:
+            raise HeadError(
+                f"The head's {name} holds numbers that are not finite.", "Use another file."
+            )
+    if (
+        head.faces.ndim != 2
+        or head.faces.shape[1] != 3
+        or head.faces.min() < 0
+        or head.faces.max() >= v
+    ):
         raise HeadError("The head's faces point outside its vertices.", "Use another file.")

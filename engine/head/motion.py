@@ -10,7 +10,9 @@ import numpy as np
 class Motion:
     """N frames of parameters of one head."""
 
-    psi: np.ndarray  # [N, E] float32, expression coefficients, 0 = neutral, 1 = full for ARKit shapes
+    psi: (
+        np.ndarray
+    )  # [N, E] float32, expression coefficients, 0 = neutral, 1 = full for ARKit shapes
     theta: np.ndarray  # [N, J, 3] float32 rad, axis-angle, order of `model.JOINTS`
     translation: np.ndarray  # [N, 3] float32 m, world space, of the whole head after all rotations
 
@@ -24,7 +26,11 @@ class Motion:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The arrays as a file holds them."""
-        return {"motion.psi": self.psi, "motion.theta": self.theta, "motion.translation": self.translation}
+        return {
+            "motion.psi": self.psi,
+            "motion.theta": self.theta,
+            "motion.translation": self.translation,
+        }
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Motion":

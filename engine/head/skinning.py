@@ -34,12 +34,14 @@ class HeadTensors:
 
     @classmethod
     def skin_of(cls, head: Head, device: torch.device | str = "cpu") -> "HeadTensors":
-        """The skin and the lining of the mouth alone, renumbered: what nearest-point queries need."""
+        """The skin and the mouth's lining alone, renumbered: what nearest-point queries need."""
         used, faces = np.unique(head.faces_in(*QUERIED_REGIONS), return_inverse=True)
         return cls._of(head, faces.reshape(-1, 3), used, device)
 
     @classmethod
-    def _of(cls, head: Head, faces: np.ndarray, rows: np.ndarray, device: torch.device | str) -> "HeadTensors":
+    def _of(
+        cls, head: Head, faces: np.ndarray, rows: np.ndarray, device: torch.device | str
+    ) -> "HeadTensors":
         def tensor(array: np.ndarray, kind: torch.dtype = torch.float32) -> Tensor:
             return torch.as_tensor(np.ascontiguousarray(array)).to(device=device, dtype=kind)
 
@@ -56,7 +58,7 @@ class HeadTensors:
 
 
 def smooth_part_weights(head: Head, rounds: int = 8) -> np.ndarray:
-    """One-hot part labels, averaged over neighbours so that no seam shows: [V, P], rows sum to 1."""
+    """One-hot part labels averaged over neighbours, against seams: [V, P], rows sum to 1."""
     weights = np.eye(len(PARTS), dtype=np.float32)[head.vertex_part]
     edges = np.concatenate([head.faces[:, [0, 1]], head.faces[:, [1, 2]], head.faces[:, [2, 0]]])
     edges = np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0)
@@ -132,7 +134,7 @@ def vertex_offsets(head: HeadTensors, psi: Tensor, theta: Tensor) -> Tensor:
 
 
 def posed_vertices(head: HeadTensors, psi: Tensor, theta: Tensor, translation: Tensor) -> Tensor:
-    """The head's vertices [N, V, 3] m for psi [N, E] or [N, P, E], theta [N, J, 3], translation [N, 3]."""
+    """The vertices [N, V, 3] m of psi [N, (P,) E], theta [N, J, 3], translation [N, 3]."""
     transforms = joint_transforms(theta, translation, head.joints)  # [N, J, 3, 4]
     blended = torch.einsum("vj,njab->nvab", head.skin_weights, transforms)  # [N, V, 3, 4]
     rest = head.vertices + vertex_offsets(head, psi, theta)  # [N, V, 3]

@@ -93,7 +93,9 @@ class _Composite(torch.autograd.Function):
         return optical_gradient, values_gradient, None, None
 
 
-def composite(optical: Tensor, values: Tensor, ray_start: Tensor, ray_count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def composite(
+    optical: Tensor, values: Tensor, ray_start: Tensor, ray_count: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Alpha-composite samples front to back.
 
     Differentiable with respect to `optical` and `values`.
@@ -105,6 +107,7 @@ def composite(optical: Tensor, values: Tensor, ray_start: Tensor, ray_count: Ten
         ray_count: [R] int32.
 
     Returns:
-        total [R, C] = sum w v (premultiplied), alpha [R] = sum w, weights w [S] (not differentiable).
+        total [R, C] = sum w v (premultiplied), alpha [R] = sum w, and the weights w [S] (not
+        differentiable).
     """
     return _Composite.apply(optical, values, ray_start, ray_count)

@@ -17,8 +17,10 @@ def _slot(corner: wp.vec3i, resolution: wp.int32, size: wp.int32):
     side = resolution + 1
     if side * side * side <= size:
         return (corner[2] * side + corner[1]) * side + corner[0]
-    h = wp.uint32(corner[0]) ^ (wp.uint32(corner[1]) * wp.uint32(2654435761)) ^ (
-        wp.uint32(corner[2]) * wp.uint32(805459861)
+    h = (
+        wp.uint32(corner[0])
+        ^ (wp.uint32(corner[1]) * wp.uint32(2654435761))
+        ^ (wp.uint32(corner[2]) * wp.uint32(805459861))
     )
     return wp.int32(h % wp.uint32(size))
 
@@ -40,7 +42,9 @@ def _encode(
             wp.clamp(wp.int32(wp.floor(p[1])), 0, resolution - 1),
             wp.clamp(wp.int32(wp.floor(p[2])), 0, resolution - 1),
         )
-        f = wp.vec3(p[0] - wp.float32(base[0]), p[1] - wp.float32(base[1]), p[2] - wp.float32(base[2]))
+        f = wp.vec3(
+            p[0] - wp.float32(base[0]), p[1] - wp.float32(base[1]), p[2] - wp.float32(base[2])
+        )
         total = wp.vec2(0.0, 0.0)
         for corner in range(8):
             dx = corner & 1
@@ -78,7 +82,9 @@ def _encode_backward(
             wp.clamp(wp.int32(wp.floor(p[1])), 0, resolution - 1),
             wp.clamp(wp.int32(wp.floor(p[2])), 0, resolution - 1),
         )
-        f = wp.vec3(p[0] - wp.float32(base[0]), p[1] - wp.float32(base[1]), p[2] - wp.float32(base[2]))
+        f = wp.vec3(
+            p[0] - wp.float32(base[0]), p[1] - wp.float32(base[1]), p[2] - wp.float32(base[2])
+        )
         g = gradient[i, first_level + level]
         for corner in range(8):
             dx = corner & 1

@@ -110,7 +110,10 @@ _KINDS = (wp.vec3, None, None, wp.vec3, None, None, wp.vec4, wp.vec4)
 class _InverseSkin(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, frame, face, bary, faces, weights, transforms, canonical, offsets):
-        arguments = [a.detach().contiguous() for a in (x, frame, face, bary, faces, weights, transforms, canonical)]
+        arguments = [
+            a.detach().contiguous()
+            for a in (x, frame, face, bary, faces, weights, transforms, canonical)
+        ]
         x_canonical = torch.empty_like(arguments[0])
         turn = torch.empty(len(x), 3, 3, device=x.device)
         offsets = offsets.detach().contiguous()
@@ -121,8 +124,14 @@ class _InverseSkin(torch.autograd.Function):
                 _inverse_skin,
                 dim=part.stop - part.start,
                 inputs=[
-                    *(wp.from_torch(a[part], dtype=kind) for a, kind in zip(samples, _KINDS[:4], strict=True)),
-                    *(wp.from_torch(a, dtype=kind) for a, kind in zip(shared, _KINDS[4:], strict=True)),
+                    *(
+                        wp.from_torch(a[part], dtype=kind)
+                        for a, kind in zip(samples, _KINDS[:4], strict=True)
+                    ),
+                    *(
+                        wp.from_torch(a, dtype=kind)
+                        for a, kind in zip(shared, _KINDS[4:], strict=True)
+                    ),
                     wp.from_torch(offsets, dtype=wp.vec3),
                 ],
                 outputs=[

@@ -89,7 +89,19 @@ def _march(
 ):
     r = wp.tid()
     count[r] = _walk(
-        r, origins, directions, frame, jitter, low, cell, occupied, step, write, start[r], ray_index, depth
+        r,
+        origins,
+        directions,
+        frame,
+        jitter,
+        low,
+        cell,
+        occupied,
+        step,
+        write,
+        start[r],
+        ray_index,
+        depth,
     )
 
 

@@ -83,7 +83,12 @@ class PosedMeshes:
             wp.launch(
                 _nearest,
                 dim=part.stop - part.start,
-                inputs=[self._ids, wp.from_torch(frame[part]), wp.from_torch(x[part], dtype=wp.vec3), reach],
+                inputs=[
+                    self._ids,
+                    wp.from_torch(frame[part]),
+                    wp.from_torch(x[part], dtype=wp.vec3),
+                    reach,
+                ],
                 outputs=[
                     wp.from_torch(face[part]),
                     wp.from_torch(bary[part], dtype=wp.vec3),

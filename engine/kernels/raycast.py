@@ -26,7 +26,9 @@ def _cast(
         bary[i] = wp.vec3(hit.u, hit.v, 1.0 - hit.u - hit.v)
 
 
-def cast_rays(vertices: Tensor, faces: Tensor, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def cast_rays(
+    vertices: Tensor, faces: Tensor, origins: Tensor, directions: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """First hits of rays with a mesh. Not differentiable.
 
     Args:

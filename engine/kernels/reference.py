@@ -28,7 +28,9 @@ def nearest(vertices: Tensor, faces: Tensor, x: Tensor) -> tuple[Tensor, Tensor,
     u = (torch.linalg.cross((c - b)[None], plane - b) * normal).sum(-1) / area
     v = (torch.linalg.cross((a - c)[None], plane - c) * normal).sum(-1) / area
     inside = torch.stack([u, v, 1 - u - v], -1)  # [S, F, 3]
-    candidates = [torch.where((inside >= 0).all(-1, keepdim=True), inside, torch.full_like(inside, torch.inf))]
+    candidates = [
+        torch.where((inside >= 0).all(-1, keepdim=True), inside, torch.full_like(inside, torch.inf))
+    ]
     for i, j in ((0, 1), (1, 2), (2, 0)):
         p0, p1 = (a, b, c)[i], (a, b, c)[j]
         t = ((p - p0) * (p1 - p0)).sum(-1) / ((p1 - p0) ** 2).sum(-1).clamp_min(1e-30)
@@ -38,7 +40,9 @@ def nearest(vertices: Tensor, faces: Tensor, x: Tensor) -> tuple[Tensor, Tensor,
         candidates.append(bary)
     bary = torch.stack(candidates, 2)  # [S, F, 4, 3]
     points = torch.einsum("sfkb,bfc->sfkc", bary, torch.stack([a, b, c]))
-    distance = torch.nan_to_num((points - x[:, None, None]).norm(dim=-1), nan=torch.inf)  # [S, F, 4]
+    distance = torch.nan_to_num(
+        (points - x[:, None, None]).norm(dim=-1), nan=torch.inf
+    )  # [S, F, 4]
     best = distance.flatten(1).argmin(1)
     rows = torch.arange(len(x))
     return best // 4, bary.flatten(1, 2)[rows, best], distance.flatten(1)[rows, best]
@@ -90,7 +94,9 @@ def hash_encode(x: Tensor, table: Tensor, resolutions: Tensor) -> Tensor:
     return torch.cat(features, -1)
 
 
-def composite(optical: Tensor, values: Tensor, ray_start: Tensor, ray_count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def composite(
+    optical: Tensor, values: Tensor, ray_start: Tensor, ray_count: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """See `compositing.composite`."""
     weights = torch.zeros_like(optical)
     totals, alphas = [], []

@@ -5,6 +5,7 @@ Warp runs a CPU launch on one core and lets go of Python's lock meanwhile, so sl
 run in threads. Only for kernels whose samples write nothing in common.
 """
 
+import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,11 +20,11 @@ _pool = ThreadPoolExecutor(_threads, "kernel")
 def each_slice(
     count: int, device: torch.device, run: Callable[[slice], None], worth_it: int = WORTH_IT
 ) -> None:
-    """Call `run` on slices that cover 0…count: in threads on the CPU, once elsewhere or below `worth_it`."""
+    """Call `run` on slices that cover 0…count: in threads on the CPU, else (or if few) once."""
     if device.type != "cpu" or count < worth_it or _threads == 1:
         run(slice(0, count))
         return
     slices = min(_threads, count)
     edges = [count * i // slices for i in range(slices + 1)]
-    for _ in _pool.map(run, [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]):
+    for _ in _pool.map(run, [slice(a, b) for a, b in itertools.pairwise(edges)]):
         pass

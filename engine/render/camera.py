@@ -25,8 +25,10 @@ class Camera:
     def resized(self, width: int, height: int) -> "Camera":
         """The same view in another number of pixels."""
         sx, sy = width / self.width, height / self.height
-        return replace(self, width=width, height=height,
-                       fx=self.fx * sx, fy=self.fy * sy, cx=self.cx * sx, cy=self.cy * sy)  # fmt: skip
+        return replace(
+            self, width=width, height=height,
+            fx=self.fx * sx, fy=self.fy * sy, cx=self.cx * sx, cy=self.cy * sy,
+        )  # fmt: skip
 
     @property
     def world_from_camera(self) -> np.ndarray:
@@ -50,7 +52,9 @@ class Camera:
         if pixels is None:
             x, y = np.meshgrid(np.arange(self.width) + 0.5, np.arange(self.height) + 0.5)
             pixels = np.stack([x, y], -1).reshape(-1, 2)
-        seen = np.concatenate([(pixels - (self.cx, self.cy)) / (self.fx, self.fy), np.ones((len(pixels), 1))], 1)
+        seen = np.concatenate(
+            [(pixels - (self.cx, self.cy)) / (self.fx, self.fy), np.ones((len(pixels), 1))], 1
+        )
         pose = self.world_from_camera
         return pose[:3, 3].astype(np.float32), (seen @ pose[:3, :3].T).astype(np.float32)
 

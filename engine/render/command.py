@@ -48,11 +48,17 @@ def run(config: Render, job: Job) -> dict:
     began = time.time()
     for done, index in enumerate(range(first, last + 1)):
         job.update("rendering", done, last + 1 - first)
-        planes = render_frame(avatar, camera, motion.psi[index], motion.theta[index], motion.translation[index])
+        planes = render_frame(
+            avatar, camera, motion.psi[index], motion.theta[index], motion.translation[index]
+        )
         write_picture(config.out / f"{index:05d}.png", planes)
     count = last + 1 - first
     job.update("rendering", count, count)
-    return {"frames": count, "seconds_per_frame": (time.time() - began) / count, "out": str(config.out)}
+    return {
+        "frames": count,
+        "seconds_per_frame": (time.time() - began) / count,
+        "out": str(config.out),
+    }
 
 
 def frame_range(text: str, count: int) -> tuple[int, int]:
@@ -69,7 +75,9 @@ def frame_range(text: str, count: int) -> tuple[int, int]:
     except ValueError:
         bounds = -1, -1
     if not 0 <= bounds[0] <= bounds[1] < count:
-        raise InputError(f"“{text}” is no range of the frames 0 to {count - 1}.", "Give A-B, for example 0-9.")
+        raise InputError(
+            f"“{text}” is no range of the frames 0 to {count - 1}.", "Give A-B, for example 0-9."
+        )
     return bounds
 
 
@@ -86,8 +94,13 @@ def read_camera(path: Path) -> Camera:
             f"The camera file {path} cannot be used ({error!r}).",
             "It needs width, height, fx, fy, cx, cy and camera_from_world (4 rows of 4).",
         ) from error
-    if min(camera.width, camera.height, camera.fx, camera.fy) <= 0 or not np.isfinite(camera.camera_from_world).all():
-        raise InputError(f"The camera file {path} holds numbers that make no sense.", "Sizes must be positive.")
+    if (
+        min(camera.width, camera.height, camera.fx, camera.fy) <= 0
+        or not np.isfinite(camera.camera_from_world).all()
+    ):
+        raise InputError(
+            f"The camera file {path} holds numbers that make no sense.", "Sizes must be positive."
+        )
     return camera
 
 

@@ -96,7 +96,9 @@ def render_frame(
             on_progress(min(first + RAYS_AT_ONCE, count) / count)
     shape = (camera.height, camera.width)
     image = values.numpy().reshape(*shape, -1)
-    return Planes(image[..., :3], alpha.numpy().reshape(shape), depth.numpy().reshape(shape), image[..., 3:])
+    return Planes(
+        image[..., :3], alpha.numpy().reshape(shape), depth.numpy().reshape(shape), image[..., 3:]
+    )
 
 
 def _prepared(avatar: Avatar) -> tuple[Poser, Tensor]:
@@ -117,12 +119,17 @@ def _shade(avatar: Avatar, samples: Samples, condition: Condition) -> tuple[Tens
     rank = torch.arange(len(samples), device=device) - samples.ray_start.long()[ray]
     passed = torch.zeros(len(samples.ray_count), device=device)  # optical depth so far, per ray
     for wave in range(0, int(samples.ray_count.max()), WAVE):
-        due = ((rank >= wave) & (rank < wave + WAVE) & (passed[ray] < -np.log(OPAQUE))).nonzero()[:, 0]
+        due = ((rank >= wave) & (rank < wave + WAVE) & (passed[ray] < -np.log(OPAQUE))).nonzero()[
+            :, 0
+        ]
         if not len(due):
             break
         with torch.autocast(device.type, torch.bfloat16):
             result = avatar.evaluate(
-                samples.x_canonical[due], samples.view[due], frame_rows(samples.frame[due], 1), condition
+                samples.x_canonical[due],
+                samples.view[due],
+                frame_rows(samples.frame[due], 1),
+                condition,
             )
         optical[due] = result.sigma * step
         values[due] = torch.cat([result.rgb, result.deformed.parts], 1)
@@ -132,7 +139,7 @@ def _shade(avatar: Avatar, samples: Samples, condition: Condition) -> tuple[Tens
 
 
 def _median_depth(samples: Samples, weights: Tensor, alpha: Tensor) -> Tensor:
-    """Depth [R] at which half of a ray's alpha is gathered: the surface in front, even where partly clear."""
+    """Depth [R] where half of a ray's alpha is gathered: the surface in front, clear or not."""
     ray = samples.ray_index.long()
     total = torch.cumsum(weights.double(), 0)
     start = samples.ray_start.long().clamp(max=len(weights) - 1)

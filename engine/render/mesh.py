@@ -24,13 +24,15 @@ class MeshView:
         return self.face >= 0
 
     def interpolate(self, attribute: np.ndarray, faces: np.ndarray) -> np.ndarray:
-        """Vertex attributes [A, C] through the triangles [F, 3] at every pixel: [H, W, C], 0 where empty."""
+        """Vertex attributes [A, C] through triangles [F, 3]: [H, W, C], 0 where empty."""
         values = np.einsum("hwkc,hwk->hwc", attribute[faces[self.face]], self.bary)
         return np.where(self.hit[..., None], values, 0)
 
 
-def view_mesh(vertices: np.ndarray, faces: np.ndarray, camera: Camera, supersample: int = 1) -> MeshView:
-    """Cast one ray through every pixel centre of the camera (of a finer grid with `supersample`)."""
+def view_mesh(
+    vertices: np.ndarray, faces: np.ndarray, camera: Camera, supersample: int = 1
+) -> MeshView:
+    """Cast a ray through every pixel centre (of a finer grid with `supersample`)."""
     if supersample > 1:
         camera = camera.resized(camera.width * supersample, camera.height * supersample)
     origin, directions = camera.rays()
@@ -42,7 +44,9 @@ def view_mesh(vertices: np.ndarray, faces: np.ndarray, camera: Camera, supersamp
         rays,
     )
     shape = (camera.height, camera.width)
-    return MeshView(t.numpy().reshape(shape), face.numpy().reshape(shape), bary.numpy().reshape(*shape, 3))
+    return MeshView(
+        t.numpy().reshape(shape), face.numpy().reshape(shape), bary.numpy().reshape(*shape, 3)
+    )
 
 
 def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -55,7 +59,9 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
 
 
-def shade(vertices: np.ndarray, faces: np.ndarray, camera: Camera, colour: np.ndarray | None = None) -> np.ndarray:
+def shade(
+    vertices: np.ndarray, faces: np.ndarray, camera: Camera, colour: np.ndarray | None = None
+) -> np.ndarray:
     """A plainly lit picture [H, W, 3] uint8 on white, for people to look at.
 
     Args:
@@ -79,12 +85,16 @@ def shade(vertices: np.ndarray, faces: np.ndarray, camera: Camera, colour: np.nd
     return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def portrait_camera(vertices: np.ndarray, size: int = 256, yaw: float = 0.0, pitch: float = 0.0) -> Camera:
+def portrait_camera(
+    vertices: np.ndarray, size: int = 256, yaw: float = 0.0, pitch: float = 0.0
+) -> Camera:
     """A camera that frames the vertices from the front, turned by yaw and pitch (rad)."""
     centre = (vertices.min(0) + vertices.max(0)) / 2
     radius = np.linalg.norm(vertices - centre, axis=1).max()
     cy, sy, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
-    turn = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]]) @ np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    turn = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]]) @ np.array(
+        [[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]]
+    )
     pose = np.eye(4)
     pose[:3, :3] = np.diag([1.0, -1.0, -1.0]) @ turn
     distance = radius * 5

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The head posed for N frames, ready for samples: meshes, joint transforms, offsets, coarse grids."""
+"""The head posed for N frames: meshes, joint transforms, offsets, coarse grids."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from ..kernels.nearest import PosedMeshes
 
 @dataclass(frozen=True)
 class Pose:
-    """N frames of the avatar's skin. Gradients reach the parameters through transforms and offsets."""
+    """N frames of the skin; gradients reach the parameters through transforms and offsets."""
 
     transforms: Tensor  # [N, J, 3, 4] posed_from_rest
     offsets: Tensor  # [N, V, 3] m, B(psi, theta) − B(0, theta_c)
@@ -25,13 +25,13 @@ class Pose:
 
 @dataclass(frozen=True)
 class FrameCells:
-    """The coarse cells of one frame that lie within the shell, and where they land in canonical space."""
+    """One frame's coarse cells within the shell, and where they land in canonical space."""
 
     low: Tensor  # [3] m, lower corner of the frame's grid
     size: tuple[int, int, int]  # cells
     cell: Tensor  # [K] int32, flat indices
     canonical: Tensor  # [K] int32, flat indices into the canonical occupancy grid
-    deep: Tensor  # [D] int32, flat indices of the cells so far under the skin that no light comes through
+    deep: Tensor  # [D] int32, flat indices of the cells too deep for any light
 
 
 class Poser:
@@ -46,21 +46,33 @@ class Poser:
         self._rest_offsets = vertex_offsets(skin, rest.new_zeros(1, len(skin.expressions)), rest)[0]
 
     def pose(self, psi: Tensor, theta: Tensor, translation: Tensor) -> Pose:
-        """Pose N frames (psi [N, E] or [N, P, E], theta [N, J, 3], translation [N, 3]) and their meshes."""
+        """Pose N frames: psi [N, E] or [N, P, E], theta [N, J, 3], translation [N, 3]."""
         skin = self.avatar.skin
         transforms = joint_transforms(theta, translation, skin.joints)
         offsets = vertex_offsets(skin, psi, theta)
         with torch.no_grad():
             blended = torch.einsum("vj,njab->nvab", skin.skin_weights, transforms)
-            vertices = (blended[..., :3] @ (skin.vertices + offsets)[..., None])[..., 0] + blended[..., 3]
+            vertices = (blended[..., :3] @ (skin.vertices + offsets)[..., None])[..., 0] + blended[
+                ..., 3
+            ]
         self.meshes.pose(vertices)
         return Pose(transforms, offsets - self._rest_offsets, vertices)
 
-    def unpose(self, pose: Pose, x: Tensor, frame: Tensor, face: Tensor, bary: Tensor) -> tuple[Tensor, Tensor]:
-        """Posed points to canonical space through their nearest surface points (see `inverse_skin`)."""
+    def unpose(
+        self, pose: Pose, x: Tensor, frame: Tensor, face: Tensor, bary: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Posed points to canonical space by their nearest surface points (`inverse_skin`)."""
         skin = self.avatar.skin
         return inverse_skin(
-            x, frame, face, bary, skin.faces, skin.skin_weights, pose.transforms, self.canonical, pose.offsets
+            x,
+            frame,
+            face,
+            bary,
+            skin.faces,
+            skin.skin_weights,
+            pose.transforms,
+            self.canonical,
+            pose.offsets,
         )
 
     @torch.no_grad()
@@ -74,7 +86,9 @@ class Poser:
         cells = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).view(-1, 3)
         centres = low + (cells + 0.5) * config.frame_cell
         frame = torch.full((len(centres),), n, dtype=torch.int32, device=low.device)
-        face, bary, distance = self.meshes.nearest(centres, frame, config.shell + 0.87 * config.frame_cell)
+        face, bary, distance = self.meshes.nearest(
+            centres, frame, config.shell + 0.87 * config.frame_cell
+        )
         near = (face >= 0).nonzero()[:, 0]
         centres, face, bary = centres[near], face[near], bary[near]
         x_canonical, _ = self.unpose(pose, centres, frame[near], face, bary)
@@ -103,6 +117,8 @@ class Poser:
         return torch.stack([frame.low for frame in frames]), occupied
 
     def grown_occupancy(self) -> Tensor:
-        """The canonical occupancy [G, G, G], grown so that a coarse cell's centre speaks for the whole cell."""
+        """The canonical occupancy [G, G, G], grown for the look-up of coarse cells' centres."""
         occupancy = self.avatar.occupancy
-        return occupancy.grown(coarse_growth(self.avatar.config.frame_cell, self.avatar.size, occupancy.cells))
+        return occupancy.grown(
+            coarse_growth(self.avatar.config.frame_cell, self.avatar.size, occupancy.cells)
+        )

@@ -56,7 +56,14 @@ def sample(poser: Poser, pose: Pose, rays: Rays, low: Tensor, occupied: Tensor) 
     avatar = poser.avatar
     config = avatar.config
     ray_index, t, _, _ = march(
-        rays.origins, rays.directions, rays.frame, rays.jitter, low, config.frame_cell, occupied, config.step
+        rays.origins,
+        rays.directions,
+        rays.frame,
+        rays.jitter,
+        low,
+        config.frame_cell,
+        occupied,
+        config.step,
     )
     ray = ray_index.long()
     x = rays.origins[ray] + t[:, None] * rays.directions[ray]  # [S, 3] m, posed
@@ -67,11 +74,15 @@ def sample(poser: Poser, pose: Pose, rays: Rays, low: Tensor, occupied: Tensor) 
     x_canonical, turn = poser.unpose(pose, x, frame, face, bary)
 
     flat = avatar.occupancy.flat(avatar.unit(x_canonical))
-    seen = (avatar.occupancy.occupied.view(-1)[flat] > 0) & ~avatar.occupancy.torn(flat, distance[kept])
+    seen = (avatar.occupancy.occupied.view(-1)[flat] > 0) & ~avatar.occupancy.torn(
+        flat, distance[kept]
+    )
     before = depth_in_front(avatar.occupancy.density.view(-1)[flat] * config.step * seen, ray)
     some = (seen & (before < HIDDEN)).nonzero()[:, 0]
     ray = ray[some]
-    view = torch.nn.functional.normalize((turn[some] @ rays.directions[ray][..., None])[..., 0], dim=1)
+    view = torch.nn.functional.normalize(
+        (turn[some] @ rays.directions[ray][..., None])[..., 0], dim=1
+    )
     corners = avatar.skin.faces[face[some].long()].long()  # [S, 3]
     count = torch.bincount(ray, minlength=len(rays.origins)).int()
     return Samples(
@@ -99,5 +110,3 @@ def depth_in_front(optical: Tensor, ray: Tensor) -> Tensor:
 def frame_rows(frame: Tensor, frames: int) -> Tensor:
     """One-hot rows [S, N] of frame indices [S]."""
     return torch.nn.functional.one_hot(frame.long(), frames).float()
-
-

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checkpoints without pickle: weights, optimiser state, random state and curves in one tensor file."""
+"""Checkpoints without pickle: weights, optimiser and random state, curves, in one file."""
 
 import hashlib
 import json
@@ -31,13 +31,22 @@ class Progress:
 
 
 def run_key(settings: Mapping, capture_fingerprint: str) -> str:
-    """What a checkpoint must share with a run to be continued by it; the number of steps may differ."""
-    relevant = {name: value for name, value in settings.items() if name not in ("steps", "checkpoint_s")}
-    return hashlib.sha256(json.dumps([relevant, capture_fingerprint], sort_keys=True).encode()).hexdigest()
+    """What a checkpoint must share with a run that continues it; steps may differ."""
+    relevant = {
+        name: value for name, value in settings.items() if name not in ("steps", "checkpoint_s")
+    }
+    return hashlib.sha256(
+        json.dumps([relevant, capture_fingerprint], sort_keys=True).encode()
+    ).hexdigest()
 
 
 def save_checkpoint(
-    path: Path, key: str, model: nn.Module, optimiser: torch.optim.Adam, random: np.random.Generator, progress: Progress
+    path: Path,
+    key: str,
+    model: nn.Module,
+    optimiser: torch.optim.Adam,
+    random: np.random.Generator,
+    progress: Progress,
 ) -> None:
     """Write everything that going on needs, atomically.
 
@@ -58,7 +67,9 @@ def save_checkpoint(
         "numpy_random": random.bit_generator.state,
         "progress": vars(progress),
     }
-    write_tensors(path, header, {name: value.detach().cpu().numpy() for name, value in tensors.items()})
+    write_tensors(
+        path, header, {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+    )
 
 
 def load_checkpoint(
@@ -74,7 +85,11 @@ def load_checkpoint(
     if header["key"] != key:
         return None
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    state = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
+    state = {
+        name.removeprefix("model."): value
+        for name, value in tensors.items()
+        if name.startswith("model.")
+    }
     model.load_state_dict(state)
     for name, parameter in model.named_parameters():
         prefix = f"optimiser.{name}."

@@ -56,7 +56,10 @@ def run(config: Train, job: Job) -> dict:
     random = np.random.default_rng(config.seed)
     avatar = Avatar(settings.model, capture.head, device)
     per_frame = PerFrame(
-        settings.model, len(frames), len(capture.head.expression_names), corrections=settings.corrections
+        settings.model,
+        len(frames),
+        len(capture.head.expression_names),
+        corrections=settings.corrections,
     ).to(device)
     state = TrainingState(avatar, per_frame)
     optimiser = optimiser_for(settings, avatar, per_frame)
@@ -89,7 +92,9 @@ def run(config: Train, job: Job) -> dict:
 def capture_key(capture: Capture) -> str:
     """What tells this capture's training data from another's."""
     motion = capture.motion
-    return fingerprint(motion.psi, motion.theta, motion.translation, np.array(capture.train), capture.head.vertices)
+    return fingerprint(
+        motion.psi, motion.theta, motion.translation, np.array(capture.train), capture.head.vertices
+    )
 
 
 def finish(
@@ -110,7 +115,9 @@ def finish(
     neutral = int(np.abs(capture.motion.psi).sum(1).argmin())
     motion = capture.motion
     small = camera.resized(THUMBNAIL, round(THUMBNAIL * camera.height / camera.width))
-    planes = render_frame(avatar, small, motion.psi[neutral], motion.theta[neutral], motion.translation[neutral])
+    planes = render_frame(
+        avatar, small, motion.psi[neutral], motion.theta[neutral], motion.translation[neutral]
+    )
     record = {
         "settings": settings.to_json(),
         "seed": config.seed,
@@ -133,5 +140,3 @@ def finish(
         record=record,
         thumbnail=(on_white(planes) * 255 + 0.5).astype(np.uint8),
     )
-
-

@@ -39,7 +39,9 @@ class TrainingFrames:
         return len(self.indices)
 
 
-def open_frames(capture: Capture, folder: Path, size: int, device: torch.device, job: Job) -> TrainingFrames:
+def open_frames(
+    capture: Capture, folder: Path, size: int, device: torch.device, job: Job
+) -> TrainingFrames:
     """Write (or find) the memory-mapped pictures of the training split.
 
     Args:
@@ -72,7 +74,12 @@ def open_frames(capture: Capture, folder: Path, size: int, device: torch.device,
 
     motion = capture.motion
     return TrainingFrames(
-        indices, pixels, camera, tensor(motion.psi), tensor(motion.theta), tensor(motion.translation)
+        indices,
+        pixels,
+        camera,
+        tensor(motion.psi),
+        tensor(motion.theta),
+        tensor(motion.translation),
     )
 
 
@@ -110,7 +117,11 @@ def pixel_boxes(vertices: np.ndarray, camera: Camera) -> np.ndarray:
 
 
 def random_rays(
-    frames: TrainingFrames, chosen: np.ndarray, boxes: np.ndarray, count: int, random: np.random.Generator
+    frames: TrainingFrames,
+    chosen: np.ndarray,
+    boxes: np.ndarray,
+    count: int,
+    random: np.random.Generator,
 ) -> tuple[Rays, Tensor]:
     """Rays through random pixels of the chosen frames' boxes, and what those pixels hold.
 

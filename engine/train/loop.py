@@ -34,8 +34,16 @@ def optimiser_for(settings: TrainSettings, avatar: Avatar, per_frame: PerFrame) 
     nets = [value for value in avatar.parameters() if value is not table]
     groups = [
         {"name": "table", "params": [table], "lr": settings.rate_table},
-        {"name": "nets", "params": [*nets, per_frame.code, per_frame.appearance], "lr": settings.rate_nets},
-        {"name": "corrections", "params": list(per_frame.corrections.values()), "lr": settings.rate_corrections},
+        {
+            "name": "nets",
+            "params": [*nets, per_frame.code, per_frame.appearance],
+            "lr": settings.rate_nets,
+        },
+        {
+            "name": "corrections",
+            "params": list(per_frame.corrections.values()),
+            "lr": settings.rate_corrections,
+        },
     ]
     groups = [group | {"first_lr": group["lr"]} for group in groups if group["params"]]
     return torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
@@ -82,13 +90,19 @@ def train(
         stage_two = share >= settings.warm_up
         avatar.window = avatar.config.position_octaves * min(share / settings.anneal, 1.0) + 1e-3
         for group in optimiser.param_groups:
-            waits = group["name"] == "corrections" and not stage_two  # there is nothing to hold on to yet
+            waits = (
+                group["name"] == "corrections" and not stage_two
+            )  # there is nothing to hold on to yet
             group["lr"] = 0.0 if waits else group["first_lr"] * settings.last_rate**share
         if step >= settings.occupancy_from and step % settings.occupancy_every == 0:
-            update_occupancy(avatar, per_frame, frames, random, anew=step == settings.occupancy_from)
+            update_occupancy(
+                avatar, per_frame, frames, random, anew=step == settings.occupancy_from
+            )
             grown = poser.grown_occupancy()
 
-        chosen = random.choice(len(frames), min(settings.frames_per_step, len(frames)), replace=False)
+        chosen = random.choice(
+            len(frames), min(settings.frames_per_step, len(frames)), replace=False
+        )
         rows = torch.from_numpy(chosen).to(avatar.device)
         psi, theta, translation = per_frame.corrected(
             rows, frames.psi[rows], frames.theta[rows], frames.translation[rows]
@@ -122,24 +136,34 @@ def train(
         loss_mean = running(loss_mean, float(loss.total.detach()))
         psnr_mean = running(psnr_mean, -10 * math.log10(max(loss.mse, 1e-10)))
         if progress.step % 10 == 0 or progress.step == settings.steps:
-            for name, value in zip(progress.curves, (progress.step, loss_mean, psnr_mean, progress.seconds), strict=True):
+            for name, value in zip(
+                progress.curves,
+                (progress.step, loss_mean, psnr_mean, progress.seconds),
+                strict=True,
+            ):
                 progress.curves[name].append(round(value, 6))
         if time.time() - saved > settings.checkpoint_s:
             save()
             saved = time.time()
         rate = progress.samples / progress.seconds
         job.update(
-            "stage 2, soft parts" if stage_two else "stage 1, hard parts", progress.step, settings.steps,
-            loss=loss_mean, psnr=psnr_mean, samples_per_s=rate,
+            "stage 2, soft parts" if stage_two else "stage 1, hard parts",
+            progress.step, settings.steps, loss=loss_mean, psnr=psnr_mean, samples_per_s=rate,
         )  # fmt: skip
 
 
-def evaluate_samples(avatar: Avatar, samples: Samples, frames: int, condition: object, labels: Tensor | None) -> Evaluated:
+def evaluate_samples(
+    avatar: Avatar, samples: Samples, frames: int, condition: object, labels: Tensor | None
+) -> Evaluated:
     """The avatar at the samples of a batch of `frames` frames."""
-    return avatar.evaluate(samples.x_canonical, samples.view, frame_rows(samples.frame, frames), condition, labels)
+    return avatar.evaluate(
+        samples.x_canonical, samples.view, frame_rows(samples.frame, frames), condition, labels
+    )
 
 
-def surveyed(cells: dict[int, FrameCells], chosen: np.ndarray, poser: Poser, pose: Pose) -> list[FrameCells]:
+def surveyed(
+    cells: dict[int, FrameCells], chosen: np.ndarray, poser: Poser, pose: Pose
+) -> list[FrameCells]:
     """The coarse cells of the chosen frames, surveyed once for each frame of the capture."""
     for n, row in enumerate(chosen.tolist()):
         if row not in cells:
@@ -149,13 +173,22 @@ def surveyed(cells: dict[int, FrameCells], chosen: np.ndarray, poser: Poser, pos
 
 @torch.no_grad()
 def update_occupancy(
-    avatar: Avatar, per_frame: PerFrame, frames: TrainingFrames, random: np.random.Generator, *, anew: bool
+    avatar: Avatar,
+    per_frame: PerFrame,
+    frames: TrainingFrames,
+    random: np.random.Generator,
+    *,
+    anew: bool,
 ) -> None:
-    """Look at the density in random reachable cells (all of them when `anew`), each under one random frame."""
+    """Look at the density in random reachable cells (all when `anew`) under random frames."""
     grid = avatar.occupancy
     reachable = grid.reachable()
     count = len(reachable) if anew else max(len(reachable) // 4, 1)
-    for part in torch.from_numpy(random.permutation(len(reachable))[:count]).to(avatar.device).split(CELLS_AT_ONCE):
+    for part in (
+        torch.from_numpy(random.permutation(len(reachable))[:count])
+        .to(avatar.device)
+        .split(CELLS_AT_ONCE)
+    ):
         flat = reachable[part]
         u = grid.centres(flat) + (torch.rand(len(flat), 3, device=avatar.device) - 0.5) / grid.cells
         row = torch.from_numpy(random.integers(len(frames), size=1)).to(avatar.device)
@@ -176,5 +209,3 @@ def next_rays(rays: int, samples: int, wanted: int) -> int:
 def running(mean: float, value: float) -> float:
     """An exponential running mean that starts at its first value."""
     return value if math.isnan(mean) else SMOOTH * mean + (1 - SMOOTH) * value
-
-

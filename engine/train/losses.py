@@ -64,5 +64,3 @@ def losses(
     total = total + partition * cross
     total = total + settings.loss_code * code_size + settings.loss_correction * correction_size
     return Losses(total, float(error.detach().square().mean()))
-
-

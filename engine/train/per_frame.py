@@ -16,7 +16,9 @@ class PerFrame(nn.Module):
     expressions [N, E]; they start at zero and are held small.
     """
 
-    def __init__(self, config: ModelConfig, frames: int, expressions: int, *, corrections: bool) -> None:
+    def __init__(
+        self, config: ModelConfig, frames: int, expressions: int, *, corrections: bool
+    ) -> None:
         super().__init__()
         self.code = nn.Parameter(0.01 * torch.randn(frames, config.code_size))
         self.appearance = nn.Parameter(0.01 * torch.randn(frames, config.appearance_size))
@@ -30,7 +32,9 @@ class PerFrame(nn.Module):
             else {}
         )
 
-    def corrected(self, chosen: Tensor, psi: Tensor, theta: Tensor, translation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def corrected(
+        self, chosen: Tensor, psi: Tensor, theta: Tensor, translation: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """The parameters of the chosen rows [n] with their corrections.
 
         The corrections' mean over all frames is taken off: the avatar itself must learn what all
@@ -47,7 +51,9 @@ class PerFrame(nn.Module):
         return Condition(per_part, theta, self.code[chosen], self.appearance[chosen])
 
     def size(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean square of the chosen codes, and sum of squares of the chosen corrections per frame."""
+        """Mean square of the chosen codes, and squares of the corrections per frame."""
         codes = (self.code[chosen] ** 2).mean() + (self.appearance[chosen] ** 2).mean()
-        squares = [(value[chosen] ** 2).flatten(1).sum(1).mean() for value in self.corrections.values()]
+        squares = [
+            (value[chosen] ** 2).flatten(1).sum(1).mean() for value in self.corrections.values()
+        ]
         return codes, torch.stack(squares).sum() if squares else codes.new_zeros(())

@@ -59,9 +59,16 @@ class TrainSettings:
 
 
 def preset(name: str, method: str, steps: int = 0) -> TrainSettings:
-    """The settings called `draft` or `standard`, for a method; `steps` > 0 replaces the preset's."""
+    """The settings `draft` or `standard` for a method; `steps` > 0 replaces the preset's."""
     settings = TrainSettings(model=ModelConfig(method=method))
     if name == "draft":
-        small = replace(settings.model, table_bits=13, finest=128, step=0.004, occupancy_cells=64, field_width=32)
+        small = replace(
+            settings.model,
+            table_bits=13,
+            finest=128,
+            step=0.004,
+            occupancy_cells=64,
+            field_width=32,
+        )
         settings = replace(settings, model=small, steps=300, samples=8192, first_rays=384)
     return replace(settings, steps=steps) if steps else settings

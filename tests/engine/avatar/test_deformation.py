@@ -114,7 +114,9 @@ def test_soft_blend_is_the_weighted_sum_of_hard_ones(head):
     hard = torch.stack(
         [deformation(x, rows, told, 6.0, torch.full((30,), p)).offset for p in range(len(PARTS))], 1
     )
-    torch.testing.assert_close(soft.offset, (soft.parts[..., None] * hard).sum(1), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        soft.offset, (soft.parts[..., None] * hard).sum(1), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_per_part_expressions_reach_their_part_alone(head):

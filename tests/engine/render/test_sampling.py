@@ -95,7 +95,9 @@ def test_samples_are_grouped_by_ray_and_ordered(avatar):
     samples = sample(poser, pose, rays_of(camera()), low, occupied)
     assert int(samples.ray_count.sum()) == len(samples)
     for ray in (samples.ray_count > 3).nonzero()[:20, 0].tolist():
-        part = slice(int(samples.ray_start[ray]), int(samples.ray_start[ray] + samples.ray_count[ray]))
+        part = slice(
+            int(samples.ray_start[ray]), int(samples.ray_start[ray] + samples.ray_count[ray])
+        )
         assert (samples.ray_index[part] == ray).all()
         assert (samples.t[part].diff() > 0).all()
     torch.testing.assert_close(samples.surface_part.sum(1), torch.ones(len(samples)))
@@ -110,7 +112,7 @@ def test_coarse_grid_loses_no_sample_that_the_shell_holds(avatar):
     pruned = sample(poser, pose, rays, low, occupied)
     everywhere = torch.where(occupied == STOP, occupied, torch.ones_like(occupied))
     whole = sample(poser, pose, rays, low, everywhere)
-    # Where the nearest surface jumps (between the lips) a coarse cell may speak wrongly: hardly ever.
+    # Where the nearest surface jumps (between the lips) a coarse cell may, rarely, be wrong.
     assert len(pruned) > 0.99 * len(whole)
 
 
@@ -133,7 +135,9 @@ def test_rays_end_inside_the_head_and_not_before_the_skin(avatar):
 def test_depth_in_front_restarts_with_every_ray():
     optical = torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0])
     ray = torch.tensor([0, 0, 2, 2, 2])
-    torch.testing.assert_close(depth_in_front(optical, ray), torch.tensor([0.0, 1.0, 0.0, 4.0, 12.0]))
+    torch.testing.assert_close(
+        depth_in_front(optical, ray), torch.tensor([0.0, 1.0, 0.0, 4.0, 12.0])
+    )
 
 
 def test_the_middle_of_an_open_mouth_is_not_taken_for_the_lower_lip(avatar):

@@ -25,7 +25,9 @@ TRAIN = ["--preset", "draft", "--device", "cpu", "--json"]
 def engine(*arguments, check=True):
     """Run the command line; its last JSON line."""
     command = [sys.executable, "-m", "engine", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
+    )
     assert not check or done.returncode == 0, done.stderr
     return done if not check else json.loads(done.stdout.splitlines()[-1])
 
@@ -56,7 +58,11 @@ def test_its_avatar_looks_like_the_subject(trained, capture):
     avatar, truth = Avatar.load(Path(result["avatar"]), CPU), read_capture(capture)
     i = truth.train[3]
     planes = render_frame(
-        avatar, truth.camera, truth.motion.psi[i], truth.motion.theta[i], truth.motion.translation[i]
+        avatar,
+        truth.camera,
+        truth.motion.psi[i],
+        truth.motion.theta[i],
+        truth.motion.translation[i],
     )
     matte = truth.matte(i)[..., None] / 255
     wanted = truth.image(i) / 255 * matte + 1 - matte
@@ -85,8 +91,10 @@ def test_rendering_stops_when_asked(trained, capture):
 def test_ctrl_c_loses_nothing_and_the_run_goes_on(capture, tmp_path):
     out, job = tmp_path / "out", tmp_path / "job"
     arguments = ["train", capture, out, *TRAIN, "--steps", "400", "--job", job]
-    process = subprocess.Popen([sys.executable, "-m", "engine", *map(str, arguments)], cwd=ROOT,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "engine", *map(str, arguments)], cwd=ROOT, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
     deadline = time.time() + 120
     while time.time() < deadline:
         time.sleep(0.2)
@@ -114,7 +122,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(capture, tmp_path):
     job.mkdir()
     first = subprocess.Popen(
         [sys.executable, "-m", "engine", "train", str(capture), str(tmp_path / "b"), *TRAIN,
-         "--steps", "12", "--job", str(job)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+         "--steps", "12", "--job", str(job)], cwd=ROOT,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     while first.poll() is None:
         time.sleep(0.05)
@@ -131,7 +140,16 @@ def test_render_command_writes_pictures_of_any_camera(trained, tmp_path):
     avatar = Avatar.load(Path(trained[0]["avatar"]), CPU)
     camera = tmp_path / "camera.json"
     camera.write_text(json.dumps(avatar.file.camera.resized(40, 30).to_json()))
-    result = engine("render", trained[0]["avatar"], tmp_path / "out", "--frames", "1-2", "--camera", camera, "--json")
+    result = engine(
+        "render",
+        trained[0]["avatar"],
+        tmp_path / "out",
+        "--frames",
+        "1-2",
+        "--camera",
+        camera,
+        "--json",
+    )
     assert result["frames"] == 2
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["00001.png", "00002.png"]
 
