@@ -15,6 +15,7 @@ FLARE = 1.7  # the neck ends where it is this much wider than where it is thinne
 STEP = 0.004  # m
 BRIM = 0.006  # m from the model's edge that is not the head's: what lies beyond it must fade out
 MOST_LEAN = 0.4
+BESIDE = 0.015  # m that the neck may be wider than where it is thinnest
 
 
 def neck_heights(head: Head) -> tuple[np.ndarray, float]:
@@ -40,7 +41,12 @@ def neck_heights(head: Head) -> tuple[np.ndarray, float]:
         if width > FLARE * thinnest:
             end = float(height)
             break
-    return (level(head.vertices) - end).astype(np.float32), float(chin[1] - end)
+    heights = level(head.vertices) - end
+    # What reaches out sideways below the chin is shoulder, however high it lies.
+    excess = np.abs(head.vertices[:, 0]) - (0.5 * thinnest + BESIDE)
+    shoulder = (level(head.vertices) < chin[1]) & (excess > 0)
+    heights = np.where(shoulder, np.minimum(heights, -excess), heights)
+    return heights.astype(np.float32), float(chin[1] - end)
 
 
 def _open_edge(head: Head) -> np.ndarray:
