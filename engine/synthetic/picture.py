@@ -46,7 +46,7 @@ class Studio:
         )
         rest = (person.surface.rest, person.hair.vertices, self._torso.vertices)
         self._scene = Scene(np.concatenate(rest), np.concatenate(parts))
-        self._shader = Shader(person, self._torso, self._scene)
+        self._shader = Shader(person, self._torso, self._scene, shadow_rays=1 if fine > 2 else 3)
 
     def frame(self, psi: np.ndarray, theta: np.ndarray, translation: np.ndarray) -> Picture:
         """The picture for psi [E], theta [J, 3] rad, translation [3] m."""

@@ -47,7 +47,8 @@ class Seen:
 class Shader:
     """A person's skin, hair and clothes under the studio's lamps."""
 
-    def __init__(self, person: Person, torso: Torso, scene: Scene) -> None:
+    def __init__(self, person: Person, torso: Torso, scene: Scene, shadow_rays: int) -> None:
+        self._shadow_rays = shadow_rays  # a sample
         self.person, self._torso, self._scene = person, torso, scene
         self.hair_start = len(person.surface.faces)
         self.torso_start = self.hair_start + len(person.hair.faces)
@@ -149,12 +150,16 @@ class Shader:
         return light_skin(matter, normal, seen.view, 0.75 * ones, lit, look, 0.0)
 
     def _lit(self, seen: Seen, normal: np.ndarray) -> np.ndarray:
-        """Whether the samples see their point of the key lamp: [S] 0 or 1, soft once averaged."""
-        radius = np.sqrt(np.remainder(0.31 + seen.turn * 2.618, 1.0))[:, None]
-        spread = radius * np.stack([np.cos(seen.turn), np.sin(seen.turn)], 1)
-        aim = towards_lamp(self.person.look.key, spread)
-        above = seen.points + 0.0012 * normal + 0.0005 * aim
-        return 1 - self._scene.blocked(above, aim, SHADOW_REACH)
+        """How much of the key lamp the samples see: [S] 0…1, soft once averaged to pixels."""
+        open_rays = np.zeros(len(normal), np.float32)
+        for k in range(self._shadow_rays):
+            turn = seen.turn + np.float32(2 * np.pi * k / self._shadow_rays)
+            radius = np.sqrt(np.remainder(0.31 + turn * 2.618, 1.0))[:, None]
+            spread = radius * np.stack([np.cos(turn), np.sin(turn)], 1)
+            aim = towards_lamp(self.person.look.key, spread)
+            above = seen.points + 0.0012 * normal + 0.0005 * aim
+            open_rays += 1 - self._scene.blocked(above, aim, SHADOW_REACH)
+        return open_rays / self._shadow_rays
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

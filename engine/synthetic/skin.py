@@ -97,7 +97,7 @@ def eye_matter(from_centre: np.ndarray, look: Look, noise: Noise, grain: float) 
 def tooth_matter(points: np.ndarray, face: Face, noise: Noise, grain: float) -> Matter:
     """Teeth at points [S, 3] m, rest pose."""
     ivory = rgb(0.62, 0.56, 0.46) * (1 + 0.05 * noise.value(points, 0.008, 40))[:, None]
-    back = smooth(face.landmarks[62, 2] - points[:, 2], 0.012, 0.045)
+    back = smooth(face.landmarks[62, 2] - points[:, 2], 0.007, 0.036)
     gap = np.abs(np.sin(np.pi * points[:, 0] / 0.0078))
     albedo = (
         ivory
@@ -171,7 +171,7 @@ def _spots(albedo, points, at, look, noise, grain):
     freckle = smooth(
         noise.value(points, 0.0042, 13) + 0.5 * noise.value(points, 0.02, 14), 1.15, 1.7
     )
-    albedo *= 1 - (0.62 * look.freckles * zone * freckle * _kept(0.004, grain))[:, None] * rgb(
+    albedo *= 1 - (0.5 * look.freckles * zone * freckle * _kept(0.004, grain))[:, None] * rgb(
         0.45, 0.75, 0.95
     )
     for place, radius in zip(look.mole_places, look.mole_radii, strict=True):
