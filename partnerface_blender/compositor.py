@@ -90,6 +90,7 @@ def insert_merge(scene: bpy.types.Scene, avatar_scene: bpy.types.Scene) -> None:
     output = versions.find_output(tree)
     if output is None:
         output = versions.new_output(tree)
+        output[ROLE] = "output"
         output.location = merge.location.x + 300, merge.location.y
     if not output.inputs[0].is_linked:
         tree.links.new(merge.outputs["Image"], output.inputs[0])
@@ -120,7 +121,7 @@ def take_out_merge(scene: bpy.types.Scene, tree: bpy.types.NodeTree, merge: bpy.
         if not had_depth and source.bl_idname == "CompositorNodeRLayers":
             scene.view_layers[source.layer].use_pass_z = False
     tree.nodes.remove(merge)
-    for role in ("avatar", "source"):
+    for role in ("avatar", "source", "output"):
         node = find_node(tree, role)
         if node is not None:
             tree.nodes.remove(node)

@@ -92,7 +92,7 @@ class PARTNERFACE_RenderEngine(bpy.types.RenderEngine):
         self._deliver(picture, depsgraph.view_layer_eval.name)
 
     def _fail(self, error: PartNerFaceError) -> None:
-        self.error_set(str(error))
+        self.report({"ERROR"}, str(error))
 
     def _picture(self, depsgraph: bpy.types.Depsgraph) -> Picture:
         """All avatars of the scene, merged."""

@@ -34,9 +34,6 @@ def blender_refusals(avatar, folder):
     rig.scale.x = 2.0
     said["stretched"] = sentence_of(render)
     rig.scale.x = 1.0
-    camera, scene.camera = scene.camera, None
-    said["no camera"] = sentence_of(render)
-    scene.camera = camera
     said["own engine"] = sentence_of(bpy.ops.partnerface.set_up_compositor)
     scene.partnerface.clip = "/no/such/clip.mp4"
     said["missing clip"] = sentence_of(bpy.ops.partnerface.capture)

@@ -56,7 +56,7 @@ def blender_uninstalls(avatar):
     load_avatar(avatar)
     engine = addon("engine_link").running_engine()
     assert engine is not None
-    process = engine.process.pid
+    process, poll = engine.process.pid, addon("viewport")._poll
     folders = [addon("preferences").EXTENSION_FOLDER, addon("preferences").user_folder("logs")]
     assert all(folder.is_dir() for folder in folders)
     index = next(i for i, repo in enumerate(bpy.context.preferences.extensions.repos)
@@ -71,7 +71,7 @@ def blender_uninstalls(avatar):
         "engine": os.path.exists(f"/proc/{process}"),
         "files": [str(folder) for folder in folders if folder.exists()],
         "package": PACKAGE in bpy.context.preferences.addons,
-        "timers": bpy.app.timers.is_registered(addon("viewport")._poll),
+        "timers": bpy.app.timers.is_registered(poll),
     }
 
 
