@@ -51,7 +51,7 @@ def trained_avatar(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     for arguments in (
         ["synth", folder / "capture", "--size", "32", "--frames", "20", "--test-frames", "2"],
-        ["train", folder / "capture", folder / "out", "--preset", "draft", "--steps", "12",
+        ["train", folder / "capture", folder / "out", "--preset", "draft", "--steps", "6",
          "--device", "cpu"],
     ):  # fmt: skip
         subprocess.run(

@@ -190,18 +190,20 @@ def test_a_frame_comes_over_the_border(start_engine, addon, trained_avatar):
     engine = start_engine(device="cpu")
     opened = engine.open_avatar(trained_avatar)
     assert opened.header["method"] == "partnerface"
-    request = request_for(addon, opened, 200, planes=("combined", "depth", "parts"))
+    request = request_for(addon, opened, 136, planes=("combined", "depth", "parts"))
     told = []
     planes = engine.render(request, on_progress=told.append)
-    assert planes["combined"].shape == (200, 200, 4)
+    assert planes["combined"].shape == (136, 136, 4)
     assert planes["combined"].dtype == np.float16
-    assert planes["depth"].shape == (200, 200)
-    assert planes["parts"].shape == (200, 200, len(opened.header["part_names"]))
+    assert planes["depth"].shape == (136, 136)
+    assert planes["parts"].shape == (136, 136, len(opened.header["part_names"]))
     assert planes["combined"][..., 3].max() > 0.1
     seen = planes["depth"] < 1e10
     assert 0.1 < planes["depth"][seen].mean() < 10  # metres
     assert told == sorted(told)
 
+    request = request_for(addon, opened, 24)
+    planes = engine.render(request)
     session = Session("cpu")
     header, _ = session.open_avatar(trained_avatar)
     arrays = {name: getattr(request, name) for name in ("psi", "theta", "translation")}

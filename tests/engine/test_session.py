@@ -136,7 +136,7 @@ def test_a_render_stops_when_asked(session, opened):
 
 def test_a_render_tells_how_far_it_is(session, opened):
     told = []
-    session.render(request_for(opened, size=200), on_progress=told.append)
+    session.render(request_for(opened, size=136), on_progress=told.append)
     assert len(told) > 1
     assert told == sorted(told)
     assert told[-1] == 1.0
