@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..head.model import PARTS
 from ..head.skinning import HeadTensors, canonical_vertices
-from ..kernels.nearest import PosedMeshes
+from ..kernels.nearest import signed_distance
 
 DECAY = 0.8  # of a cell's remembered density, per look
 THRESHOLD = 0.04  # opacity of one step that counts as something; an untrained field stays below it
@@ -34,18 +34,19 @@ class OccupancyGrid(nn.Module):
         self.cells, self.step = cells, step
         self.register_buffer("density", torch.zeros(cells, cells, cells))  # 1/m, remembered
         self.register_buffer("occupied", torch.zeros(cells, cells, cells, dtype=torch.uint8))
-        # m, distance of a cell's centre from the canonical skin, at most the shell's width
+        # m, how far a cell's centre lies outside the canonical skin, at most the shell's width
         self.register_buffer("clearance", torch.zeros(cells, cells, cells, dtype=torch.float16))
         self._reachable: Tensor | None = None
 
     def start(self, skin: HeadTensors, low: Tensor, size: float, shell: float) -> None:
         """Allow the cells near the canonical head and take all of them as occupied."""
         centres = self.centres(torch.arange(self.cells**3, device=low.device)) * size + low
-        distance, part = signed_distance(skin, centres, shell)
+        distance, face = signed_distance(canonical_vertices(skin), skin.faces, centres, shell)
+        part = skin.part_weights[skin.faces[face.clamp_min(0).long()].long()].mean(1).argmax(1)
         depth = torch.where(part == PARTS.index("mouth"), MOUTH_DEPTH, INNER_DEPTH)
         reachable = (distance < shell) & (distance > -depth)
         self.density.view(-1)[reachable] = START
-        self.clearance.view(-1).copy_(distance.abs())
+        self.clearance.view(-1).copy_(distance)
         self.refresh()
 
     def centres(self, flat: Tensor) -> Tensor:
@@ -85,7 +86,11 @@ class OccupancyGrid(nn.Module):
         closer to the skin than that, the point came from a gap that is closed in canonical space
         (the middle of a wide open mouth would land in the lower lip): nothing is there.
         """
-        return self.clearance.view(-1)[flat] < distance - TEAR
+        return self.clearance.view(-1)[flat].abs() < distance - TEAR
+
+    def deep(self, flat: Tensor, distance: Tensor) -> Tensor:
+        """[S] bool: points so far from the posed and under the canonical skin that all is dark."""
+        return (distance > INNER_DEPTH) & (self.clearance.view(-1)[flat] < -INNER_DEPTH)
 
     def grown(self, cells: int) -> Tensor:
         """`occupied` [G, G, G] uint8, grown by a number of cells on every side."""
@@ -99,36 +104,6 @@ def _grown(grid: Tensor, cells: int) -> Tensor:
         kernel[axis], padding[axis] = 2 * cells + 1, cells
         wide = nn.functional.max_pool3d(wide, kernel, stride=1, padding=padding)
     return wide[0, 0]
-
-
-def signed_distance(skin: HeadTensors, points: Tensor, reach: float) -> tuple[Tensor, Tensor]:
-    """How far canonical points lie outside the canonical skin.
-
-    Args:
-        skin: the outer skin.
-        points: [K, 3] m.
-        reach: m; farther points count as `reach` outside.
-
-    Returns:
-        distance [K] m, negative under the skin, and the part [K] of the nearest surface point.
-    """
-    vertices = canonical_vertices(skin)
-    meshes = PosedMeshes(skin.faces, points.device)
-    meshes.pose(vertices[None])
-    frame = torch.zeros(len(points), dtype=torch.int32, device=points.device)
-    face, bary, distance = meshes.nearest(points, frame, reach)
-    corners = skin.faces[face.clamp_min(0).long()].long()  # [K, 3]
-    triangle = vertices[corners]  # [K, 3, 3]
-    under = below_surface(points, triangle, bary)
-    part = skin.part_weights[corners].mean(1).argmax(1)
-    return torch.where(under & (face >= 0), -distance, distance), part
-
-
-def below_surface(points: Tensor, triangle: Tensor, bary: Tensor) -> Tensor:
-    """[K] bool: points [K, 3] behind their nearest triangles [K, 3, 3] (at `bary` [K, 3])."""
-    surface = (bary[..., None] * triangle).sum(1)
-    normal = torch.linalg.cross(triangle[:, 1] - triangle[:, 0], triangle[:, 2] - triangle[:, 0])
-    return ((points - surface) * normal).sum(-1) < 0
 
 
 def coarse_growth(frame_cell: float, size: float, cells: int) -> int:

@@ -33,6 +33,61 @@ def _nearest(
         distance[i] = reach
 
 
+@wp.kernel
+def _signed(
+    mesh: wp.uint64,
+    x: wp.array(dtype=wp.vec3),
+    reach: wp.float32,
+    face: wp.array(dtype=wp.int32),
+    distance: wp.array(dtype=wp.float32),
+):
+    i = wp.tid()
+    query = wp.mesh_query_point_sign_winding_number(mesh, x[i], reach, 2.0, 0.5)
+    if query.result:
+        p = wp.mesh_eval_position(mesh, query.face, query.u, query.v)
+        face[i] = query.face
+        distance[i] = query.sign * wp.length(p - x[i])
+    else:
+        face[i] = -1
+        distance[i] = reach
+
+
+def signed_distance(
+    vertices: Tensor, faces: Tensor, x: Tensor, reach: float
+) -> tuple[Tensor, Tensor]:
+    """How far points lie outside a mesh, which may have holes: the winding number tells the side.
+
+    Args:
+        vertices: [V, 3] m.
+        faces: [F, 3] int32, counter-clockwise from outside.
+        x: [S, 3] m.
+        reach: m; farther points count as `reach` outside.
+
+    Returns:
+        distance [S] m, negative inside, and the nearest face [S] int32 (-1 = beyond reach).
+    """
+    mesh = wp.Mesh(
+        points=wp.from_torch(vertices.detach().float().contiguous(), dtype=wp.vec3),
+        indices=wp.from_torch(faces.int().contiguous().flatten(), dtype=wp.int32),
+        support_winding_number=True,
+    )
+    face = torch.empty(len(x), dtype=torch.int32, device=x.device)
+    distance = torch.empty(len(x), device=x.device)
+    x = x.detach().contiguous()
+
+    def run(part: slice) -> None:
+        wp.launch(
+            _signed,
+            dim=part.stop - part.start,
+            inputs=[mesh.id, wp.from_torch(x[part], dtype=wp.vec3), reach],
+            outputs=[wp.from_torch(face[part]), wp.from_torch(distance[part])],
+            device=wp.device_from_torch(x.device),
+        )
+
+    each_slice(len(x), x.device, run)
+    return distance, face
+
+
 class PosedMeshes:
     """The same triangles in up to `capacity` poses, each ready for nearest-point queries.
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..avatar.model import Avatar
-from ..avatar.occupancy import INNER_DEPTH, below_surface, coarse_growth
+from ..avatar.occupancy import coarse_growth
 from ..head.skinning import canonical_theta, joint_transforms, vertex_offsets
 from ..kernels.inverse_skinning import inverse_skin
 from ..kernels.marching import STOP
@@ -92,10 +92,9 @@ class Poser:
         near = (face >= 0).nonzero()[:, 0]
         centres, face, bary = centres[near], face[near], bary[near]
         x_canonical, _ = self.unpose(pose, centres, frame[near], face, bary)
-        landed = self.avatar.occupancy.flat(self.avatar.unit(x_canonical))
-        triangle = pose.vertices[n][self.avatar.skin.faces[face.long()].long()]  # [K, 3, 3]
-        under = below_surface(centres, triangle, bary)
-        deep = near[under & (distance[near] > INNER_DEPTH)]
+        occupancy = self.avatar.occupancy
+        landed = occupancy.flat(self.avatar.unit(x_canonical))
+        deep = near[occupancy.deep(landed, distance[near])]
         return FrameCells(low, size, near.int(), landed.int(), deep.int())
 
     @torch.no_grad()

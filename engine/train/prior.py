@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from ..avatar.model import Avatar
-from ..avatar.occupancy import signed_distance
 from ..head.skinning import canonical_vertices
+from ..kernels.nearest import signed_distance
 
 SOLID = math.log(600.0)  # log of 1/m, 2 mm under the skin and deeper
 HAZE = math.log(4.0)  # 4 mm above it and farther out
@@ -29,7 +29,8 @@ SMALLEST = 1e-6
 def start_from_head(avatar: Avatar, random: np.random.Generator) -> None:
     """Fit the field's density to the canonical head: solid under the skin, thin haze above."""
     points = _points(avatar, random)
-    distance, _ = signed_distance(avatar.skin, points, avatar.size)
+    skin = avatar.skin
+    distance, _ = signed_distance(canonical_vertices(skin), skin.faces, points, avatar.size)
     ramp = ((distance - INSIDE) / (OUTSIDE - INSIDE)).clamp(0, 1)
     wanted = SOLID + (HAZE - SOLID) * ramp  # [K]
     unit = avatar.unit(points)

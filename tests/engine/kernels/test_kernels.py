@@ -3,13 +3,14 @@
 
 import pytest
 import torch
+import trimesh
 
 from engine.kernels import reference
 from engine.kernels.compositing import composite
 from engine.kernels.hash_grid import hash_encode
 from engine.kernels.inverse_skinning import inverse_skin
 from engine.kernels.marching import STOP, march
-from engine.kernels.nearest import PosedMeshes
+from engine.kernels.nearest import PosedMeshes, signed_distance
 
 CPU = torch.device("cpu")
 
@@ -70,6 +71,18 @@ class TestNearest:
         )
         assert torch.isfinite(bary).all()
         assert torch.isfinite(distance).all()
+
+
+class TestSignedDistance:
+    def test_a_sphere_with_a_hole_has_an_inside(self):
+        ball = trimesh.creation.icosphere(subdivisions=4, radius=0.1)
+        faces = ball.faces[ball.triangles_center[:, 1] > -0.09]  # open below, like a neck
+        vertices = torch.from_numpy(ball.vertices.copy()).float()
+        x = 0.3 * torch.rand(500, 3, generator=torch.Generator().manual_seed(9)) - 0.15
+        x = x[x[:, 1] > -0.05]
+        distance, face = signed_distance(vertices, torch.from_numpy(faces.copy()).int(), x, 1.0)
+        torch.testing.assert_close(distance, x.norm(dim=1) - 0.1, rtol=0, atol=5e-4)
+        assert (face >= 0).all()
 
 
 class TestInverseSkin:
