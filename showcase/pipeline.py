@@ -7,6 +7,7 @@ interrupted one goes on where it stopped. Everything lies in one folder (showcas
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ LOGS = Path("logs")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; the exit status."""
     options = parser().parse_args(arguments)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see engine/__main__.py
     demo = asked_for(options)
     started = time.monotonic()
     if options.fresh:
