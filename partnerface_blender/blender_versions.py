@@ -6,6 +6,9 @@ No other module asks for a version.
 
 import bpy
 
+# Options of a StringProperty that may begin with `//`; Blender 5.0 wants to be told.
+RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (5, 0, 0) else set()
+
 # ------------------------------------------------------------------------------ actions
 
 

@@ -4,6 +4,8 @@
 import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
+from .blender_versions import RELATIVE_PATH
+
 QUALITIES = (
     ("exact", "Exact", "Every sample goes through the avatar's networks"),
     ("preview", "Preview", "Fewer samples, for a quick look"),
@@ -27,6 +29,7 @@ class PARTNERFACE_PG_avatar(bpy.types.PropertyGroup):
         name="Avatar File",
         description="The avatar's .safetensors file; // means beside the .blend",
         subtype="FILE_PATH",
+        options=RELATIVE_PATH,
     )
     # A pointer also keeps the mesh in every depsgraph the rig is in, even when it is hidden.
     head: PointerProperty(
@@ -55,6 +58,7 @@ class PARTNERFACE_PG_scene(bpy.types.PropertyGroup):
         name="Clip",
         description="Video of one head, filmed with one camera",
         subtype="FILE_PATH",
+        options=RELATIVE_PATH,
     )
     head_model: StringProperty(
         name="Head Model",
@@ -77,6 +81,7 @@ class PARTNERFACE_PG_scene(bpy.types.PropertyGroup):
         name="Capture Folder",
         description="Where the tracked clip is written, and what training reads",
         subtype="DIR_PATH",
+        options=RELATIVE_PATH,
     )
     method: EnumProperty(
         name="Method",
@@ -114,6 +119,7 @@ class PARTNERFACE_PG_scene(bpy.types.PropertyGroup):
         name="Avatar Folder",
         description="Where training writes the avatar file and its checkpoints",
         subtype="DIR_PATH",
+        options=RELATIVE_PATH,
     )
     export_resolution: IntProperty(
         name="Resolution",
@@ -126,6 +132,7 @@ class PARTNERFACE_PG_scene(bpy.types.PropertyGroup):
         name="Job",
         description="Folder of the capture, training or export that was started last",
         subtype="DIR_PATH",
+        options=RELATIVE_PATH,
     )
     part_passes: BoolProperty(
         name="Part Passes",

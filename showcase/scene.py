@@ -59,8 +59,8 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("out", type=Path, help="the demo folder")
     parser.add_argument("--zip", type=Path, default=os.environ.get("PARTNERFACE_ZIP"),
                         help="the packaged extension")  # fmt: skip
-    parser.add_argument("--frames", type=int, default=24, help="rendered frames of the two seconds")
-    parser.add_argument("--size", type=int, default=256, help="width and height, px")
+    parser.add_argument("--frames", type=int, default=16, help="rendered frames of the two seconds")
+    parser.add_argument("--size", type=int, default=192, help="width and height, px")
     options = parser.parse_args()
     packages = sorted((Path(__file__).resolve().parents[1] / "dist").glob("*.zip"))
     options.zip = Path(options.zip or (packages[-1] if packages else "dist/partnerface.zip"))
@@ -104,8 +104,9 @@ def set_rendering(scene: object, options: argparse.Namespace) -> None:
     """Cycles on the processor, quick; PNG frames."""
     scene.render.engine = "CYCLES"
     cycles = scene.cycles
-    cycles.device, cycles.samples, cycles.use_denoising = "CPU", 12, False
+    cycles.device, cycles.samples, cycles.use_denoising = "CPU", 24, False
     cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 3, 1, 2
+    cycles.sample_clamp_indirect, cycles.caustics_reflective = 2.0, False
     scene.render.use_persistent_data = True
     scene.render.resolution_x = scene.render.resolution_y = options.size
     scene.render.resolution_percentage = 100

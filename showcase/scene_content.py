@@ -64,7 +64,7 @@ def build_set(scene: bpy.types.Scene, rig: bpy.types.Object) -> None:
         major_segments=96, minor_segments=24,
     )  # fmt: skip
     ring = finish("ring", (0.9, 0.55, 0.12), metallic=1.0, roughness=0.18)
-    ring.rotation_mode = "ZXY"  # tilts, then travels around the vertical
+    ring.rotation_mode = "XYZ"  # tilted, and then the tilt travels around the vertical
     for frame, turn in ((1, 0.0), (SECONDS * FPS + 1, 2 * math.pi)):
         ring.rotation_euler = (0.42, 0.0, turn)
         ring.keyframe_insert("rotation_euler", frame=frame)
