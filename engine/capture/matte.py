@@ -55,13 +55,12 @@ class NeckCut:
         away, nearest = cv2.distanceTransformWithLabels(
             empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
         )
-        by_label = np.zeros(nearest.max() + 1, np.float32)
-        by_label[nearest[hit]] = height[hit]
-        height = by_label[nearest]  # outside the mesh that of the nearest point on its outline
-        metres = away * (float(np.median(view.depth[hit])) / small.fx)
+        metres = float(np.median(view.depth[hit])) / small.fx  # per pixel
+        height = _extend(height, hit, nearest, metres)
+        away = away * metres
         # Beside the neck only skin stays; from the chin to the ears ever more hair may.
         reach = NECK + (HAIR - NECK) * _step(height, 0.6 * self.chin, self.chin + 0.05)
-        keep = _step(height, -SOFT, SOFT) * _step(reach - metres, -SOFT, SOFT)
+        keep = _step(height, -SOFT, SOFT) * _step(reach - away, -SOFT, SOFT)
         return cv2.resize(keep, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR)
 
 
@@ -101,6 +100,27 @@ def follow_edges(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def _disc(radius: float) -> np.ndarray:
     side = 2 * max(round(radius), 1) + 1
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+
+
+def _extend(height: np.ndarray, hit: np.ndarray, nearest: np.ndarray, metres: float) -> np.ndarray:
+    """The heights [h, w] m of a mesh's pixels, carried on to the pixels around it.
+
+    A pixel lies as high as the nearest one of the mesh, and by so much lower as it lies below it:
+    a shoulder under a turned chin is lower than the chin.
+
+    Args:
+        height: [h, w] m, on the mesh.
+        hit: [h, w] bool, where the mesh is.
+        nearest: [h, w] labels that a pixel shares with the mesh pixel nearest to it.
+        metres: size of a pixel at the head, m.
+    """
+    y, x = np.mgrid[0 : hit.shape[0], 0 : hit.shape[1]].astype(np.float32)
+    place = np.stack([x[hit], y[hit], np.ones(hit.sum())], 1)
+    up = np.linalg.lstsq(place, height[hit], rcond=None)[0][:2]
+    up *= metres / max(np.linalg.norm(up), 1e-9)  # m per pixel, in the picture
+    rest = np.zeros(nearest.max() + 1, np.float32)
+    rest[nearest[hit]] = height[hit] - place[:, :2] @ up
+    return (rest[nearest] + x * up[0] + y * up[1]).astype(np.float32)
 
 
 def _faces_camera(posed: np.ndarray, faces: np.ndarray, camera: Camera) -> np.ndarray:
