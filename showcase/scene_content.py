@@ -63,7 +63,7 @@ def build_set(scene: bpy.types.Scene, rig: bpy.types.Object) -> None:
         location=centre, major_radius=reach + 0.035, minor_radius=0.011,
         major_segments=96, minor_segments=24,
     )  # fmt: skip
-    ring = finish("ring", (0.9, 0.55, 0.12), metallic=1.0, roughness=0.18)
+    ring = finish("ring", (0.9, 0.55, 0.12), metallic=1.0, roughness=0.3)
     ring.rotation_mode = "XYZ"  # tilted, and then the tilt travels around the vertical
     for frame, turn in ((1, 0.0), (SECONDS * FPS + 1, 2 * math.pi)):
         ring.rotation_euler = (0.42, 0.0, turn)
@@ -74,9 +74,9 @@ def build_set(scene: bpy.types.Scene, rig: bpy.types.Object) -> None:
     bpy.ops.mesh.primitive_plane_add(size=8, location=centre - towards * 0.9)
     backdrop = finish("backdrop", (0.16, 0.22, 0.3), roughness=0.9)
     backdrop.rotation_euler = towards.to_track_quat("Z", "Y").to_euler()
-    add_light("key", centre + towards * 0.8 + Vector((0.7, 0, 0.8)), centre, 14.0, 0.5)
-    add_light("fill", centre + towards * 0.9 + Vector((-0.9, 0, 0.1)), centre, 4.0, 0.8)
-    add_light("rim", centre - towards * 0.6 + Vector((-0.4, 0, 0.7)), centre, 8.0, 0.3)
+    add_light("key", centre + towards * 0.8 + Vector((0.7, 0, 0.8)), centre, 14.0, 1.0)
+    add_light("fill", centre + towards * 0.9 + Vector((-0.9, 0, 0.1)), centre, 4.0, 1.2)
+    add_light("rim", centre - towards * 0.6 + Vector((-0.4, 0, 0.7)), centre, 8.0, 0.8)
     rig.partnerface.casts_shadow = True
     scene.frame_start, scene.frame_end = 1, SECONDS * FPS
     scene.render.fps, scene.render.fps_base = FPS, 1.0
