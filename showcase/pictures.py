@@ -13,7 +13,7 @@ from PIL import Image
 
 from engine.render.mesh import portrait_camera, shade
 
-FILM_RATE = 24  # frames a second
+FILM_SECONDS = 2  # of the scene, however many of its frames were rendered
 VIEWS = (("from the front", 0.0), ("three quarters", -0.8), ("from the side", -np.pi / 2))
 VIEW_SIZE = 400  # px
 JPEG_QUALITY = 88
@@ -59,7 +59,7 @@ def write_film(path: Path, frames: Sequence[Path]) -> None:
     writer = imageio_ffmpeg.write_frames(
         str(draft),
         size,
-        fps=FILM_RATE,
+        fps=max(len(frames) / FILM_SECONDS, 1),
         codec="libx264",
         pix_fmt_out="yuv420p",
         macro_block_size=2,
