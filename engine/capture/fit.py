@@ -25,6 +25,7 @@ STAGES = (
 )  # what is free, and for how many iterations
 ITERATIONS = sum(count for _, count in STAGES)
 PSI_MOST = 1.2
+MANY_FRAMES = 1000  # from which on tensors are large enough to be worth several threads
 MOST_OFFSET = 0.002  # m, mean over the landmarks: beyond it the offsets would hide a bad fit
 
 
@@ -94,11 +95,16 @@ def fit_clip(
         outlines: the person's masks in some frames; without them cranium and ears stay the mean's.
     """
     problem = Problem(model, points, frames, picture, device, outlines)
-    done = 0
-    for free, iterations in STAGES:
-        start = done
-        solve(problem, free, iterations, lambda step, loss, start=start: report(start + step, loss))
-        done += iterations
+    done, threads = 0, torch.get_num_threads()
+    if len(points) < MANY_FRAMES:
+        torch.set_num_threads(1)  # more would only wait for each other
+    try:
+        for free, iterations in STAGES:
+            start = done
+            solve(problem, free, iterations, lambda i, loss, start=start: report(start + i, loss))
+            done += iterations
+    finally:
+        torch.set_num_threads(threads)
     report(ITERATIONS, float(problem.loss()) / len(points))
     with torch.no_grad():
         return _finish(problem)
