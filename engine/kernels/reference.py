@@ -4,7 +4,7 @@
 import torch
 from torch import Tensor
 
-from .marching import STOP
+from .marching import DARK, HIDDEN, CellMap
 
 PRIMES = (1, 2654435761, 805459861)
 
@@ -111,30 +111,36 @@ def composite(
 
 
 def march(
-    origins: Tensor,
-    directions: Tensor,
-    frame: Tensor,
-    jitter: Tensor,
-    low: Tensor,
-    cell: float,
-    occupied: Tensor,
-    step: float,
+    origins: Tensor, directions: Tensor, frame: Tensor, jitter: Tensor, cells: CellMap, step: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """See `marching.march`: here every step of every ray is tried."""
-    size = torch.tensor(occupied.shape[1:])
+    size = torch.tensor(cells.row.shape[1:])
+    side = cells.occupied.shape[0]
     ray_index, depth, count = [], [], []
     for r in range(len(origins)):
         n = int(frame[r])
-        o, d = (origins[r] - low[n]) / cell, directions[r] / cell
+        o, d = (origins[r] - cells.low[n]) / cells.cell, directions[r] / cells.cell
         walls = torch.stack([-o / d, (size - o) / d])
         near, far = walls.min(0).values.max().clamp_min(0), walls.max(0).values.min()
         stride = step / directions[r].norm()
         steps = max(int(torch.ceil((far - near) / stride)) + 1, 0)
         t = near + (torch.arange(steps) + jitter[r]) * stride
         t = t[t < far]
-        p = (o + t[:, None] * d).long().clamp(torch.zeros(3, dtype=torch.long), size - 1)
-        value = occupied[n][p[:, 0], p[:, 1], p[:, 2]]
-        t = t[(value > 0) & (torch.cumsum(value == STOP, 0) == 0)]
+        p = o + t[:, None] * d
+        cell = p.long().clamp(torch.zeros(3, dtype=torch.long), size - 1)
+        row = cells.row[n][cell[:, 0], cell[:, 1], cell[:, 2]].long()
+        ended = torch.cumsum(row == DARK, 0) > 0
+        off = (p - cell - 0.5) * cells.cell
+        some = row.clamp_min(0)
+        landed = cells.landing[some] + (cells.turn[some] @ off[..., None])[..., 0]
+        u = (landed - cells.canonical_low) / cells.canonical_size
+        i = (u * side).long().clamp(0, side - 1)
+        i = tuple(i.unbind(1))
+        trusted = cells.smooth[some] > 0
+        density = torch.where(trusted, cells.density[i], 0.0)
+        found = (row >= 0) & ~ended & (~trusted | (cells.occupied[i] > 0))
+        passed = torch.cumsum(density * found * step, 0) - density * found * step
+        t = t[found & (passed <= HIDDEN)]
         ray_index += [r] * len(t)
         depth.append(t)
         count.append(len(t))

@@ -73,7 +73,7 @@ def render_frame(
         torch.as_tensor(np.asarray(theta, np.float32), device=device)[None],
         torch.as_tensor(np.asarray(translation, np.float32), device=device)[None],
     )
-    low, occupied = poser.occupied([poser.frame_cells(pose, 0)], grown)
+    cells = poser.cell_map([poser.frame_cells(pose, 0)], grown)
     origin, directions = camera.rays()
     count, parts = len(directions), avatar.skin.part_weights.shape[1]
     values = torch.zeros(count, 3 + parts)
@@ -88,7 +88,7 @@ def render_frame(
             frame=torch.zeros(len(chunk), dtype=torch.int32, device=device),
             jitter=torch.full((len(chunk),), 0.5, device=device),
         )
-        samples = sample(poser, pose, rays, low, occupied)
+        samples = sample(poser, pose, rays, cells)
         if len(samples):
             inside = slice(first, first + len(chunk))
             values[inside], alpha[inside], depth[inside] = _shade(avatar, samples, condition)

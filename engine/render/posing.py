@@ -10,8 +10,10 @@ from ..avatar.model import Avatar
 from ..avatar.occupancy import coarse_growth
 from ..head.skinning import canonical_theta, joint_transforms, vertex_offsets
 from ..kernels.inverse_skinning import inverse_skin
-from ..kernels.marching import STOP
+from ..kernels.marching import DARK, EMPTY, CellMap
 from ..kernels.nearest import PosedMeshes
+
+SMOOTH = 0.004  # m, by which a cell's guess may miss its neighbour
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,10 @@ class FrameCells:
     low: Tensor  # [3] m, lower corner of the frame's grid
     size: tuple[int, int, int]  # cells
     cell: Tensor  # [K] int32, flat indices
-    canonical: Tensor  # [K] int32, flat indices into the canonical occupancy grid
-    deep: Tensor  # [D] int32, flat indices of the cells too deep for any light
+    dark: Tensor  # [K] bool, too deep under the skin for any light
+    smooth: Tensor  # [K] bool, whether landing and turn foretell where the neighbours land
+    landing: Tensor  # [K, 3] float32 m, canonical position of the centre
+    turn: Tensor  # [K, 3, 3] float16, canonical_from_posed
 
 
 class Poser:
@@ -78,7 +82,7 @@ class Poser:
     @torch.no_grad()
     def frame_cells(self, pose: Pose, n: int) -> FrameCells:
         """Survey the coarse grid of the pose's frame `n`: one nearest-point query per cell."""
-        config = self.avatar.config
+        config, occupancy = self.avatar.config, self.avatar.occupancy
         low = pose.vertices[n].amin(0) - config.shell
         extent = pose.vertices[n].amax(0) + config.shell - low
         size = tuple(int(s) for s in torch.ceil(extent / config.frame_cell).int())
@@ -86,38 +90,86 @@ class Poser:
         cells = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).view(-1, 3)
         centres = low + (cells + 0.5) * config.frame_cell
         frame = torch.full((len(centres),), n, dtype=torch.int32, device=low.device)
-        face, bary, distance = self.meshes.nearest(
-            centres, frame, config.shell + 0.87 * config.frame_cell
-        )
+        reach = config.shell + 0.87 * config.frame_cell
+        face, bary, distance = self.meshes.nearest(centres, frame, reach)
         near = (face >= 0).nonzero()[:, 0]
-        centres, face, bary = centres[near], face[near], bary[near]
-        x_canonical, _ = self.unpose(pose, centres, frame[near], face, bary)
-        occupancy = self.avatar.occupancy
-        landed = occupancy.flat(self.avatar.unit(x_canonical))
-        deep = near[occupancy.deep(landed, distance[near])]
-        return FrameCells(low, size, near.int(), landed.int(), deep.int())
+        landing, turn = self.unpose(pose, centres[near], frame[near], face[near], bary[near])
+        dark = occupancy.deep(occupancy.flat(self.avatar.unit(landing)), distance[near])
+        smooth = foretells_neighbours(size, near, landing, turn, config.frame_cell)
+        return FrameCells(low, size, near.int(), dark, smooth, landing, turn.half())
 
     @torch.no_grad()
-    def occupied(self, frames: list[FrameCells], grown: Tensor) -> tuple[Tensor, Tensor]:
-        """The coarse grids of several frames, from the grown canonical occupancy.
+    def cell_map(self, frames: list[FrameCells], grown: Tensor) -> CellMap:
+        """The coarse grids of several frames, as the marching kernel takes them.
 
-        Returns:
-            low [N, 3] m and occupied [N, X, Y, Z] uint8, padded to the largest frame; rays end in
-            cells deep under the skin.
+        Args:
+            frames: one survey for each frame.
+            grown: [G, G, G] from `grown_occupancy`.
         """
         largest = [max(frame.size[axis] for frame in frames) for axis in range(3)]
-        occupied = torch.zeros(len(frames), *largest, dtype=torch.uint8, device=grown.device)
+        device = grown.device
+        rows = torch.full((len(frames), *largest), EMPTY, dtype=torch.int32, device=device)
+        first = 0
         for n, frame in enumerate(frames):
-            grid = torch.zeros(frame.size, dtype=torch.uint8, device=grown.device)
-            grid.view(-1)[frame.cell.long()] = grown.view(-1)[frame.canonical.long()]
-            grid.view(-1)[frame.deep.long()] = STOP
+            landed = self.avatar.occupancy.flat(self.avatar.unit(frame.landing))
+            row = torch.arange(first, first + len(landed), dtype=torch.int32, device=device)
+            row[grown.view(-1)[landed] == 0] = EMPTY
+            row[frame.dark] = DARK
+            grid = torch.full(frame.size, EMPTY, dtype=torch.int32, device=device)
+            grid.view(-1)[frame.cell.long()] = row
             x, y, z = frame.size
-            occupied[n, :x, :y, :z] = grid
-        return torch.stack([frame.low for frame in frames]), occupied
+            rows[n, :x, :y, :z] = grid
+            first += len(landed)
+        return CellMap(
+            low=torch.stack([frame.low for frame in frames]),
+            cell=self.avatar.config.frame_cell,
+            row=rows,
+            landing=torch.cat([frame.landing for frame in frames]),
+            turn=torch.cat([frame.turn for frame in frames]).float(),
+            smooth=torch.cat([frame.smooth for frame in frames]).byte(),
+            occupied=self.avatar.occupancy.occupied,
+            density=self.avatar.occupancy.density,
+            canonical_low=self.avatar.low,
+            canonical_size=self.avatar.size,
+        )
 
     def grown_occupancy(self) -> Tensor:
         """The canonical occupancy [G, G, G], grown for the look-up of coarse cells' centres."""
         occupancy = self.avatar.occupancy
-        return occupancy.grown(
-            coarse_growth(self.avatar.config.frame_cell, self.avatar.size, occupancy.cells)
-        )
+        cells = coarse_growth(self.avatar.config.frame_cell, self.avatar.size, occupancy.cells)
+        return occupancy.grown(cells)
+
+
+def foretells_neighbours(
+    size: tuple[int, int, int], flat: Tensor, landing: Tensor, turn: Tensor, cell: float
+) -> Tensor:
+    """Whether cells land, by their neighbours' affine guesses, where they do land.
+
+    Across creases and between the lips they do not: there the nearest surface jumps.
+
+    Args:
+        size: cells of the grid along each axis.
+        flat: [K] flat indices of the surveyed cells.
+        landing: [K, 3] m.
+        turn: [K, 3, 3].
+        cell: m, edge of a cell.
+
+    Returns:
+        [K] bool.
+    """
+    grid = torch.full((*size, 3), torch.nan, device=landing.device)
+    grid.view(-1, 3)[flat] = landing
+    padded = torch.nn.functional.pad(grid, (0, 0, 1, 1, 1, 1, 1, 1), value=torch.nan)
+    smooth = torch.ones(len(flat), dtype=torch.bool, device=landing.device)
+    x, y, z = size
+    for axis in range(3):
+        for sign in (-1, 1):
+            shift = [1, 1, 1]
+            shift[axis] += sign
+            there = padded[
+                shift[0] : shift[0] + x, shift[1] : shift[1] + y, shift[2] : shift[2] + z
+            ]
+            guess = landing + sign * cell * turn[:, :, axis]
+            error = (there.reshape(-1, 3)[flat] - guess).norm(dim=1)
+            smooth &= ~(error > SMOOTH)  # no neighbour (NaN) contradicts nothing
+    return smooth

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..kernels.marching import march
+from ..kernels.marching import HIDDEN, CellMap, march
 from .posing import Pose, Poser
-
-HIDDEN = 25.0  # remembered optical depth in front of a sample that surely hides it
 
 
 @dataclass(frozen=True)
@@ -43,27 +41,19 @@ class Samples:
         return len(self.t)
 
 
-def sample(poser: Poser, pose: Pose, rays: Rays, low: Tensor, occupied: Tensor) -> Samples:
+def sample(poser: Poser, pose: Pose, rays: Rays, cells: CellMap) -> Samples:
     """March, find nearest points, unpose, and keep what the canonical occupancy allows.
 
     Args:
         poser: of the avatar; its meshes hold `pose`.
         pose: N frames.
         rays: R rays.
-        low: [N, 3] m and
-        occupied: [N, X, Y, Z] uint8, from `Poser.occupied`.
+        cells: the frames' coarse grids, from `Poser.cell_map`.
     """
     avatar = poser.avatar
     config = avatar.config
     ray_index, t, _, _ = march(
-        rays.origins,
-        rays.directions,
-        rays.frame,
-        rays.jitter,
-        low,
-        config.frame_cell,
-        occupied,
-        config.step,
+        rays.origins, rays.directions, rays.frame, rays.jitter, cells, config.step
     )
     ray = ray_index.long()
     x = rays.origins[ray] + t[:, None] * rays.directions[ray]  # [S, 3] m, posed

@@ -108,10 +108,10 @@ def train(
             rows, frames.psi[rows], frames.theta[rows], frames.translation[rows]
         )
         pose = poser.pose(psi, theta, translation)
-        low, occupied = poser.occupied(surveyed(cells, chosen, poser, pose), grown)
+        cell_map = poser.cell_map(surveyed(cells, chosen, poser, pose), grown)
         boxes = pixel_boxes(pose.vertices.cpu().numpy(), frames.camera)
         rays, target = random_rays(frames, chosen, boxes, progress.rays, random)
-        samples = sample(poser, pose, rays, low, occupied)
+        samples = sample(poser, pose, rays, cell_map)
 
         condition = per_frame.condition(rows, psi, theta)
         labels = None if stage_two else samples.surface_part.argmax(1)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Posing and sampling: unposing undoes posing, and hidden space is left out rightly."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from engine.avatar.model import Avatar
 from engine.head.library import load_head_model
 from engine.head.model import JAW, JOINTS, QUERIED_REGIONS
 from engine.head.skinning import canonical_theta, canonical_vertices
-from engine.kernels.marching import STOP
+from engine.kernels.marching import DARK, EMPTY
 from engine.kernels.raycast import cast_rays
 from engine.render.camera import Camera
 from engine.render.posing import Poser
@@ -78,8 +80,8 @@ def test_the_canonical_pose_is_left_where_it_is(avatar):
     pose = poser.pose(psi, canonical_theta()[None], torch.zeros(1, 3))
     rays = rays_of(camera())
     cells = poser.frame_cells(pose, 0)
-    low, occupied = poser.occupied([cells], poser.grown_occupancy())
-    samples = sample(poser, pose, rays, low, occupied)
+    cell_map = poser.cell_map([cells], poser.grown_occupancy())
+    samples = sample(poser, pose, rays, cell_map)
     assert len(samples) > 1000
     ray = samples.ray_index.long()
     x = rays.origins[ray] + samples.t[:, None] * rays.directions[ray]
@@ -91,8 +93,8 @@ def test_the_canonical_pose_is_left_where_it_is(avatar):
 def test_samples_are_grouped_by_ray_and_ordered(avatar):
     poser = Poser(avatar)
     pose = poser.pose(*random_pose(avatar, 3))
-    low, occupied = poser.occupied([poser.frame_cells(pose, 0)], poser.grown_occupancy())
-    samples = sample(poser, pose, rays_of(camera()), low, occupied)
+    cell_map = poser.cell_map([poser.frame_cells(pose, 0)], poser.grown_occupancy())
+    samples = sample(poser, pose, rays_of(camera()), cell_map)
     assert int(samples.ray_count.sum()) == len(samples)
     for ray in (samples.ray_count > 3).nonzero()[:20, 0].tolist():
         part = slice(
@@ -107,11 +109,12 @@ def test_coarse_grid_loses_no_sample_that_the_shell_holds(avatar):
     poser = Poser(avatar)
     pose = poser.pose(*random_pose(avatar, 4))
     cells = poser.frame_cells(pose, 0)
-    low, occupied = poser.occupied([cells], poser.grown_occupancy())
+    cell_map = poser.cell_map([cells], poser.grown_occupancy())
     rays = rays_of(camera(32))
-    pruned = sample(poser, pose, rays, low, occupied)
-    everywhere = torch.where(occupied == STOP, occupied, torch.ones_like(occupied))
-    whole = sample(poser, pose, rays, low, everywhere)
+    pruned = sample(poser, pose, rays, cell_map)
+    one = torch.where(cell_map.row == DARK, DARK, 0)
+    trustless = torch.zeros_like(cell_map.smooth)
+    whole = sample(poser, pose, rays, replace(cell_map, row=one.int(), smooth=trustless))
     # Where the nearest surface jumps (between the lips) a coarse cell may, rarely, be wrong.
     assert len(pruned) > 0.99 * len(whole)
 
@@ -121,11 +124,11 @@ def test_rays_end_inside_the_head_and_not_before_the_skin(avatar):
     psi, theta, translation = random_pose(avatar, 5)
     theta[:, JAW, 0] = 0.45  # wide open: the gap between the lips is no flesh
     pose = poser.pose(psi, theta, translation)
-    low, occupied = poser.occupied([poser.frame_cells(pose, 0)], poser.grown_occupancy())
+    cell_map = poser.cell_map([poser.frame_cells(pose, 0)], poser.grown_occupancy())
     rays = rays_of(camera(32))
-    ended = sample(poser, pose, rays, low, occupied)
-    open_grid = torch.where(occupied == STOP, torch.zeros_like(occupied), occupied)
-    through = sample(poser, pose, rays, low, open_grid)
+    ended = sample(poser, pose, rays, cell_map)
+    row = torch.where(cell_map.row == DARK, EMPTY, cell_map.row)
+    through = sample(poser, pose, rays, replace(cell_map, row=row.int()))
     assert len(ended) < 0.9 * len(through)
     hit, _, _ = cast_rays(pose.vertices[0], avatar.skin.faces, rays.origins, rays.directions)
     skin = torch.isfinite(hit)
