@@ -19,6 +19,7 @@ from pathlib import Path
 
 SCHEMA_VERSION = 1
 MEMORY_INTERVAL_S = 0.25
+TAIL = 2000  # characters of standard error that a failure is explained from
 
 
 class StageError(Exception):
@@ -229,7 +230,13 @@ class Tee(threading.Thread):
         super().__init__(daemon=True)
         self.stream = process.stderr
         self.log = log
-        self.last_line = ""
+        self.tail = ""
+
+    @property
+    def last_line(self) -> str:
+        """The last line that is not empty."""
+        lines = [line.strip() for line in self.tail.replace("\r", "\n").splitlines()]
+        return next((line for line in reversed(lines) if line), "")
 
     def run(self) -> None:
         """Read until the child closes its end."""
@@ -240,8 +247,7 @@ class Tee(threading.Thread):
                 text = chunk.decode(errors="replace")
                 sys.stderr.write(text)
                 sys.stderr.flush()
-                lines = [line.strip() for line in text.replace("\r", "\n").splitlines()]
-                self.last_line = next((line for line in reversed(lines) if line), self.last_line)
+                self.tail = (self.tail + text)[-TAIL:]
 
 
 class MemoryWatch(threading.Thread):
