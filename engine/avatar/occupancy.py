@@ -16,6 +16,7 @@ from ..kernels.nearest import signed_distance
 DECAY = 0.8  # of a cell's remembered density, per look
 THRESHOLD = 0.04  # opacity of one step that counts as something; an untrained field stays below it
 START = 30.0  # 1/m; nothing is known yet: enough to count as something, too little to hide anything
+MOST = 1e3  # 1/m that are remembered: no more, since a cell's densest point says little of the rest
 INNER_DEPTH = 0.015  # m under the skin that may be seen …
 MOUTH_DEPTH = 0.03  # … and around the mouth
 TEAR = 0.008  # m, by which a point must have come closer to the skin to count as torn
@@ -71,7 +72,7 @@ class OccupancyGrid(nn.Module):
         """Take new densities [K] 1/m at cells [K]: a decaying maximum, or just they; never zero."""
         memory = self.density.view(-1)
         old = memory[flat] * (0 if anew else DECAY)
-        memory[flat] = torch.maximum(old, sigma).clamp_min(1e-6)
+        memory[flat] = torch.maximum(old, sigma).clamp(1e-6, MOST)
 
     def refresh(self) -> None:
         """Derive `occupied` from the densities, one cell wider than they are (offsets, jitter)."""
