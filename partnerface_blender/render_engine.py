@@ -180,12 +180,12 @@ def window_of(
 
 def compatible_panels() -> list[type]:
     """Blender's own panels that make sense for this engine."""
-    left_out = {"VIEWLAYER_PT_filter", "VIEWLAYER_PT_layer_passes", "RENDER_PT_simplify"}
+    left_out = ("_PT_filter", "_PT_layer_passes", "_PT_simplify", "freestyle", "gpencil")
     panels = []
     for name in dir(bpy.types):
         panel = getattr(bpy.types, name)
         engines = getattr(panel, "COMPAT_ENGINES", ())
-        if "BLENDER_RENDER" in engines and name not in left_out and "Panel" in str(panel.__mro__):
+        if "BLENDER_RENDER" in engines and not any(word in name for word in left_out):
             panels.append(panel)
     return panels
 
