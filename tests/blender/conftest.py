@@ -9,6 +9,7 @@ run in the child are named `blender_…`, take JSON values and return one.
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,8 @@ def avatar(engine_python, cache_folder):
     folder = cache_folder / f"blender-test-avatar-{digest.hexdigest()[:12]}"
     file = folder / "out" / "avatar.safetensors"
     if not file.is_file():
+        for old in cache_folder.glob("blender-test-avatar-*"):
+            shutil.rmtree(old, ignore_errors=True)
         synth = [
             "synth",
             folder / "capture",
