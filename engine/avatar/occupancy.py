@@ -89,9 +89,14 @@ class OccupancyGrid(nn.Module):
         """
         return self.clearance.view(-1)[flat].abs() < distance - TEAR
 
-    def deep(self, flat: Tensor, distance: Tensor) -> Tensor:
-        """[S] bool: points so far from the posed and under the canonical skin that all is dark."""
-        return (distance > INNER_DEPTH) & (self.clearance.view(-1)[flat] < -INNER_DEPTH)
+    def deep(self, flat: Tensor, distance: Tensor, margin: float) -> Tensor:
+        """[S] bool: points that lie, with `margin` m around them, deeper than anything is sampled.
+
+        Both the posed distance [S] m and the canonical one must say so: where they differ, the
+        point came from a gap.
+        """
+        depth = INNER_DEPTH + margin
+        return (distance > depth) & (self.clearance.view(-1)[flat] < -depth)
 
     def grown(self, cells: int) -> Tensor:
         """`occupied` [G, G, G] uint8, grown by a number of cells on every side."""

@@ -17,7 +17,7 @@ from .threads import each_slice
 
 MAX_STEPS = 4096
 EMPTY, DARK = -1, -2  # in place of a cell's row: skipped; ends the ray
-HIDDEN = 16.0  # expected optical depth behind which nothing is seen
+HIDDEN = 25.0  # expected optical depth behind which nothing is seen
 
 
 @wp.struct

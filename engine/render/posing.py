@@ -13,6 +13,7 @@ from ..kernels.inverse_skinning import inverse_skin
 from ..kernels.marching import DARK, EMPTY, CellMap
 from ..kernels.nearest import PosedMeshes
 
+CORNER = 0.87  # of a cell's edge lies between its centre and its corners
 SMOOTH = 0.004  # m, by which a cell's guess may miss its neighbour
 
 
@@ -90,11 +91,12 @@ class Poser:
         cells = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).view(-1, 3)
         centres = low + (cells + 0.5) * config.frame_cell
         frame = torch.full((len(centres),), n, dtype=torch.int32, device=low.device)
-        reach = config.shell + 0.87 * config.frame_cell
+        reach = config.shell + CORNER * config.frame_cell
         face, bary, distance = self.meshes.nearest(centres, frame, reach)
         near = (face >= 0).nonzero()[:, 0]
         landing, turn = self.unpose(pose, centres[near], frame[near], face[near], bary[near])
-        dark = occupancy.deep(occupancy.flat(self.avatar.unit(landing)), distance[near])
+        flat = occupancy.flat(self.avatar.unit(landing))
+        dark = occupancy.deep(flat, distance[near], CORNER * config.frame_cell)
         smooth = foretells_neighbours(size, near, landing, turn, config.frame_cell)
         return FrameCells(low, size, near.int(), dark, smooth, landing, turn.half())
 
