@@ -86,7 +86,7 @@ class _Composite(torch.autograd.Function):
         wp.launch(
             _composite_backward,
             dim=len(start),
-            inputs=[wp.from_torch(array) for array in inputs],
+            inputs=[wp.from_torch(array.detach()) for array in inputs],
             outputs=[wp.from_torch(array) for array in (optical_gradient, values_gradient)],
             device=wp.device_from_torch(values.device),
         )
