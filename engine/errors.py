@@ -125,7 +125,7 @@ def explain(error: BaseException) -> PartNerFaceError:
     if isinstance(error, ImportError) and not (error.name or "").startswith("engine"):
         return DependencyError(
             f"The engine's Python cannot load the package “{error.name}” ({error}).",
-            "Run `python3 build.py setup`, or choose another Python in the preferences of the add-on.",
+            "Run `python3 build.py setup`, or choose another Python in the add-on's preferences.",
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
         return SpaceError(
