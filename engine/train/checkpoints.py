@@ -29,6 +29,12 @@ class Progress:
         default_factory=lambda: {"step": [], "loss": [], "psnr": [], "seconds": []}
     )
 
+    def record(self, loss: float, psnr: float) -> None:
+        """Add a point to the curves."""
+        point = (self.step, loss, psnr, self.seconds)
+        for curve, value in zip(self.curves.values(), point, strict=True):
+            curve.append(round(value, 6))
+
 
 def run_key(settings: Mapping, capture_fingerprint: str) -> str:
     """What a checkpoint must share with a run that continues it; steps may differ."""

@@ -7,6 +7,7 @@ labels; stage two blends softly and trains everything jointly (PartNerFace, two-
 
 import math
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -25,7 +26,9 @@ from .prior import start_from_head
 from .settings import TrainSettings
 
 SMOOTH = 0.98  # of the curves' running means
+CURVE_EVERY = 10  # steps
 CELLS_AT_ONCE = 16384
+SURVEYS = 2000  # frames whose coarse cells are kept, about a megabyte each
 
 
 def optimiser_for(settings: TrainSettings, avatar: Avatar, per_frame: PerFrame) -> torch.optim.Adam:
@@ -58,9 +61,9 @@ def train(
     random: np.random.Generator,
     progress: Progress,
     job: Job,
-    save: "callable",
+    save: Callable[[], None],
 ) -> None:
-    """Train from `progress.step` to the last step; on any stop, save first.
+    """Train from `progress.step` to the last step, saving now and then.
 
     Args:
         settings: the run's settings.
@@ -74,7 +77,7 @@ def train(
         save: writes a checkpoint.
 
     Raises:
-        Cancelled: the job was asked to stop; the checkpoint is written.
+        Cancelled: the job was asked to stop; everything is as the last whole step left it.
     """
     poser = Poser(avatar)
     cells: dict[int, FrameCells] = {}
@@ -90,9 +93,8 @@ def train(
         stage_two = share >= settings.warm_up
         avatar.window = avatar.config.position_octaves * min(share / settings.anneal, 1.0) + 1e-3
         for group in optimiser.param_groups:
-            waits = (
-                group["name"] == "corrections" and not stage_two
-            )  # there is nothing to hold on to yet
+            # In stage one there is nothing yet that corrections could hold on to.
+            waits = group["name"] == "corrections" and not stage_two
             group["lr"] = 0.0 if waits else group["first_lr"] * settings.last_rate**share
         if step >= settings.occupancy_from and step % settings.occupancy_every == 0:
             update_occupancy(
@@ -135,13 +137,8 @@ def train(
         progress.seconds += time.time() - began
         loss_mean = running(loss_mean, float(loss.total.detach()))
         psnr_mean = running(psnr_mean, -10 * math.log10(max(loss.mse, 1e-10)))
-        if progress.step % 10 == 0 or progress.step == settings.steps:
-            for name, value in zip(
-                progress.curves,
-                (progress.step, loss_mean, psnr_mean, progress.seconds),
-                strict=True,
-            ):
-                progress.curves[name].append(round(value, 6))
+        if progress.step % CURVE_EVERY == 0 or progress.step == settings.steps:
+            progress.record(loss_mean, psnr_mean)
         if time.time() - saved > settings.checkpoint_s:
             save()
             saved = time.time()
@@ -164,9 +161,12 @@ def evaluate_samples(
 def surveyed(
     cells: dict[int, FrameCells], chosen: np.ndarray, poser: Poser, pose: Pose
 ) -> list[FrameCells]:
-    """The coarse cells of the chosen frames, surveyed once for each frame of the capture."""
+    """The coarse cells of the chosen frames, surveyed once for each while there is room for it."""
     for n, row in enumerate(chosen.tolist()):
         if row not in cells:
+            if len(cells) >= SURVEYS:
+                oldest = next(other for other in cells if other not in chosen)
+                del cells[oldest]
             cells[row] = poser.frame_cells(pose, n)
     return [cells[row] for row in chosen.tolist()]
 
