@@ -25,13 +25,20 @@ class Progress:
     seconds: float = 0.0
     samples: int = 0
     rays: int = 0  # rays of the next step
+    loss: float | None = None  # running means, as the curves show them
+    psnr: float | None = None
     curves: dict[str, list[float]] = field(
         default_factory=lambda: {"step": [], "loss": [], "psnr": [], "seconds": []}
     )
 
-    def record(self, loss: float, psnr: float) -> None:
+    def observe(self, loss: float, psnr: float, weight: float) -> None:
+        """Take one step's figures into the running means."""
+        self.loss = loss if self.loss is None else self.loss + weight * (loss - self.loss)
+        self.psnr = psnr if self.psnr is None else self.psnr + weight * (psnr - self.psnr)
+
+    def record(self) -> None:
         """Add a point to the curves."""
-        point = (self.step, loss, psnr, self.seconds)
+        point = (self.step, self.loss, self.psnr, self.seconds)
         for curve, value in zip(self.curves.values(), point, strict=True):
             curve.append(round(value, 6))
 

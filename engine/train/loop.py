@@ -25,7 +25,7 @@ from .per_frame import PerFrame
 from .prior import start_from_head
 from .settings import TrainSettings
 
-SMOOTH = 0.98  # of the curves' running means
+FRESH = 0.02  # weight of the newest step in the curves' running means
 CURVE_EVERY = 10  # steps
 CELLS_AT_ONCE = 16384
 SURVEYS = 2000  # frames whose coarse cells are kept, about a megabyte each
@@ -85,7 +85,6 @@ def train(
         avatar.occupancy.start(avatar.skin, avatar.low, avatar.size, avatar.config.shell)
         start_from_head(avatar, random)
     grown = poser.grown_occupancy()
-    loss_mean = psnr_mean = math.nan
     saved = time.time()
     for step in range(progress.step, settings.steps):
         began = time.time()
@@ -135,17 +134,18 @@ def train(
         progress.rays = next_rays(progress.rays, len(samples), settings.samples)
         progress.step = step + 1
         progress.seconds += time.time() - began
-        loss_mean = running(loss_mean, float(loss.total.detach()))
-        psnr_mean = running(psnr_mean, -10 * math.log10(max(loss.mse, 1e-10)))
+        psnr = -10 * math.log10(max(loss.mse, 1e-10))
+        progress.observe(float(loss.total.detach()), psnr, FRESH)
         if progress.step % CURVE_EVERY == 0 or progress.step == settings.steps:
-            progress.record(loss_mean, psnr_mean)
+            progress.record()
         if time.time() - saved > settings.checkpoint_s:
             save()
             saved = time.time()
         rate = progress.samples / progress.seconds
         job.update(
             "stage 2, soft parts" if stage_two else "stage 1, hard parts",
-            progress.step, settings.steps, loss=loss_mean, psnr=psnr_mean, samples_per_s=rate,
+            progress.step, settings.steps,
+            loss=progress.loss, psnr=progress.psnr, samples_per_s=rate,
         )  # fmt: skip
 
 
@@ -204,8 +204,3 @@ def next_rays(rays: int, samples: int, wanted: int) -> int:
     """Rays for the next step, so that the number of samples stays about constant."""
     ratio = wanted / max(samples, 1)
     return int(np.clip(rays * min(max(ratio, 0.5), 2.0) ** 0.5, 64, 65536))
-
-
-def running(mean: float, value: float) -> float:
-    """An exponential running mean that starts at its first value."""
-    return value if math.isnan(mean) else SMOOTH * mean + (1 - SMOOTH) * value

@@ -112,7 +112,7 @@ def test_a_python_without_packages_is_a_sentence(start_engine, tmp_path):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
     with pytest.raises(Exception, match="cannot load the package") as caught:
         start_engine(tmp_path / "bare" / "bin" / "python")
-    assert "Install" in str(caught.value) or "install" in str(caught.value)
+    assert "build.py setup" in str(caught.value)
 
 
 def test_a_python_that_is_not_there_is_a_sentence(start_engine, tmp_path):
