@@ -11,18 +11,26 @@ from torch import Tensor
 
 from .threads import WORTH_IT, each_slice
 
+PRIME_Y = wp.constant(wp.uint32(2654435761))
+PRIME_Z = wp.constant(wp.uint32(805459861))
+
 
 @wp.func
 def _slot(corner: wp.vec3i, resolution: wp.int32, size: wp.int32):
     side = resolution + 1
     if side * side * side <= size:
         return (corner[2] * side + corner[1]) * side + corner[0]
-    h = (
-        wp.uint32(corner[0])
-        ^ (wp.uint32(corner[1]) * wp.uint32(2654435761))
-        ^ (wp.uint32(corner[2]) * wp.uint32(805459861))
-    )
+    h = wp.uint32(corner[0]) ^ (wp.uint32(corner[1]) * PRIME_Y) ^ (wp.uint32(corner[2]) * PRIME_Z)
     return wp.int32(h % wp.uint32(size))
+
+
+@wp.func
+def _cell(p: wp.vec3, resolution: wp.int32):
+    return wp.vec3i(
+        wp.clamp(wp.int32(wp.floor(p[0])), 0, resolution - 1),
+        wp.clamp(wp.int32(wp.floor(p[1])), 0, resolution - 1),
+        wp.clamp(wp.int32(wp.floor(p[2])), 0, resolution - 1),
+    )
 
 
 @wp.kernel
@@ -37,14 +45,8 @@ def _encode(
     for level in range(table.shape[0]):
         resolution = resolutions[level]
         p = x[i] * wp.float32(resolution)
-        base = wp.vec3i(
-            wp.clamp(wp.int32(wp.floor(p[0])), 0, resolution - 1),
-            wp.clamp(wp.int32(wp.floor(p[1])), 0, resolution - 1),
-            wp.clamp(wp.int32(wp.floor(p[2])), 0, resolution - 1),
-        )
-        f = wp.vec3(
-            p[0] - wp.float32(base[0]), p[1] - wp.float32(base[1]), p[2] - wp.float32(base[2])
-        )
+        base = _cell(p, resolution)
+        f = p - wp.vec3(wp.float32(base[0]), wp.float32(base[1]), wp.float32(base[2]))
         total = wp.vec2(0.0, 0.0)
         for corner in range(8):
             dx = corner & 1
@@ -77,14 +79,8 @@ def _encode_backward(
         resolution = resolutions[level]
         scale = wp.float32(resolution)
         p = x[i] * scale
-        base = wp.vec3i(
-            wp.clamp(wp.int32(wp.floor(p[0])), 0, resolution - 1),
-            wp.clamp(wp.int32(wp.floor(p[1])), 0, resolution - 1),
-            wp.clamp(wp.int32(wp.floor(p[2])), 0, resolution - 1),
-        )
-        f = wp.vec3(
-            p[0] - wp.float32(base[0]), p[1] - wp.float32(base[1]), p[2] - wp.float32(base[2])
-        )
+        base = _cell(p, resolution)
+        f = p - wp.vec3(wp.float32(base[0]), wp.float32(base[1]), wp.float32(base[2]))
         g = gradient[i, first_level + level]
         for corner in range(8):
             dx = corner & 1

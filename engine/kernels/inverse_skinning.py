@@ -14,6 +14,13 @@ from torch import Tensor
 from .threads import each_slice
 
 
+@wp.func
+def _weight(weights: wp.array2d(dtype=wp.float32), corner: wp.vec3i, b: wp.vec3, j: wp.int32):
+    """Joint j's skinning weight at barycentrics b of a triangle."""
+    w = wp.vec3(weights[corner[0], j], weights[corner[1], j], weights[corner[2], j])
+    return wp.dot(b, w)
+
+
 @wp.kernel
 def _inverse_skin(
     x: wp.array(dtype=wp.vec3),
@@ -31,14 +38,13 @@ def _inverse_skin(
     i = wp.tid()
     n = frame[i]
     b = bary[i]
+    corner = wp.vec3i(faces[face[i], 0], faces[face[i], 1], faces[face[i], 2])
     linear = wp.mat33(0.0)
     repose = wp.mat33(0.0)
     shift = wp.vec3(0.0)
     repose_shift = wp.vec3(0.0)
     for j in range(weights.shape[1]):
-        w = wp.float32(0.0)
-        for k in range(3):
-            w += b[k] * weights[faces[face[i], k], j]
+        w = _weight(weights, corner, b, j)
         for a in range(3):
             posed = transforms[n, j, a]
             rest = canonical[j, a]
@@ -50,7 +56,7 @@ def _inverse_skin(
     inverse = wp.inverse(linear)
     offset = wp.vec3(0.0)
     for k in range(3):
-        offset += b[k] * offsets[n, faces[face[i], k]]
+        offset += b[k] * offsets[n, corner[k]]
     x_canonical[i] = repose @ (inverse @ (x[i] - shift) - offset) + repose_shift
     turn[i] = repose @ inverse
 
@@ -75,13 +81,12 @@ def _inverse_skin_backward(
     i = wp.tid()
     n = frame[i]
     b = bary[i]
+    corner = wp.vec3i(faces[face[i], 0], faces[face[i], 1], faces[face[i], 2])
     linear = wp.mat33(0.0)
     repose = wp.mat33(0.0)
     shift = wp.vec3(0.0)
     for j in range(weights.shape[1]):
-        w = wp.float32(0.0)
-        for k in range(3):
-            w += b[k] * weights[faces[face[i], k], j]
+        w = _weight(weights, corner, b, j)
         for a in range(3):
             posed = transforms[n, j, a]
             rest = canonical[j, a]
@@ -95,11 +100,9 @@ def _inverse_skin_backward(
     h = wp.transpose(inverse) @ g
     x_gradient[i] = h
     for k in range(3):
-        wp.atomic_add(offsets_gradient, n, faces[face[i], k], -b[k] * g)
+        wp.atomic_add(offsets_gradient, n, corner[k], -b[k] * g)
     for j in range(weights.shape[1]):
-        w = wp.float32(0.0)
-        for k in range(3):
-            w += b[k] * weights[faces[face[i], k], j]
+        w = _weight(weights, corner, b, j)
         for a in range(3):
             wp.atomic_add(transforms_gradient, n, j, a, -w * h[a] * wp.vec4(y[0], y[1], y[2], 1.0))
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 @wp.kernel
-def _cast(
+def first_hits(
     mesh: wp.uint64,
     origins: wp.array(dtype=wp.vec3),
     directions: wp.array(dtype=wp.vec3),
@@ -16,6 +16,7 @@ def _cast(
     face: wp.array(dtype=wp.int32),
     bary: wp.array(dtype=wp.vec3),
 ):
+    """For a ray [R] each: where it first meets the mesh; nothing is written where it does not."""
     i = wp.tid()
     d = directions[i]
     length = wp.length(d)
@@ -51,7 +52,7 @@ def cast_rays(
     face = torch.full((count,), -1, dtype=torch.int32, device=vertices.device)
     bary = torch.zeros(count, 3, device=vertices.device)
     wp.launch(
-        _cast,
+        first_hits,
         dim=count,
         inputs=[
             mesh.id,

@@ -4,26 +4,7 @@
 import numpy as np
 import warp as wp
 
-from .. import kernels  # noqa: F401  sets Warp up
-
-
-@wp.kernel
-def _first_hits(
-    mesh: wp.uint64,
-    origins: wp.array(dtype=wp.vec3),
-    directions: wp.array(dtype=wp.vec3),
-    t: wp.array(dtype=wp.float32),
-    face: wp.array(dtype=wp.int32),
-    bary: wp.array(dtype=wp.vec3),
-):
-    i = wp.tid()
-    d = directions[i]
-    length = wp.length(d)
-    hit = wp.mesh_query_ray(mesh, origins[i], d / length, 10.0)
-    if hit.result:
-        t[i] = hit.t / length
-        face[i] = hit.face
-        bary[i] = wp.vec3(hit.u, hit.v, 1.0 - hit.u - hit.v)
+from ..kernels.raycast import first_hits
 
 
 @wp.kernel
@@ -77,7 +58,7 @@ class Scene:
         face = wp.full(count, -1, dtype=wp.int32, device="cpu")
         bary = wp.zeros(count, dtype=wp.vec3, device="cpu")
         rays = [_vectors(origins), _vectors(directions)]
-        wp.launch(_first_hits, count, [self._mesh.id, *rays], [t, face, bary], device="cpu")
+        wp.launch(first_hits, count, [self._mesh.id, *rays], [t, face, bary], device="cpu")
         return t.numpy(), face.numpy(), bary.numpy()
 
     def blocked(self, origins: np.ndarray, directions: np.ndarray, reach: float) -> np.ndarray:

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import trimesh
 
 from engine.head.anatomy import vertex_landmarks
-from engine.head.model import JOINTS, PARTS, REGIONS, Head
+from engine.head.generic import build_generic_head
+from engine.head.model import JAW, JOINTS, PARTS, REGIONS, Head, HeadModel
+from engine.head.skinning import HeadTensors, posed_vertices
 
 EYES = np.array([[0.0315, 0.035, 0.07], [-0.0315, 0.035, 0.07]])  # m, left and right
 
@@ -94,3 +97,25 @@ def flame_arrays() -> dict[str, np.ndarray]:
         "weights": weights,
         "kintree_table": np.array([[2**32 - 1, 0, 1, 1, 1], [0, 1, 2, 3, 4]]),
     }
+
+
+@pytest.fixture(scope="session")
+def generic_model() -> HeadModel:
+    """The generic head model, built once."""
+    return build_generic_head()
+
+
+@pytest.fixture(scope="session")
+def posed():
+    """A function: the vertices [V, 3] m of a head with some expressions and one joint turned."""
+
+    def pose(head: Head, psi: dict[str, float] | None = None, joint: int = JAW, turn=(0, 0, 0)):
+        coefficients = torch.zeros(1, len(head.expression_names))
+        for name, value in (psi or {}).items():
+            coefficients[0, head.expression_names.index(name)] = value
+        theta = torch.zeros(1, len(JOINTS), 3)
+        theta[0, joint] = torch.tensor(turn, dtype=torch.float32)
+        tensors = HeadTensors.of(head)
+        return posed_vertices(tensors, coefficients, theta, torch.zeros(1, 3))[0].numpy()
+
+    return pose

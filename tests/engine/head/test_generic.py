@@ -5,33 +5,28 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
-from engine.head.generic import base_colours, build_generic_head
 from engine.head.generic.build import generic_body
 from engine.head.generic.landmarks import lid_margin, lip_line
 from engine.head.model import (
     EYE_LEFT,
     EYE_RIGHT,
     JAW,
-    JOINTS,
     NECK,
     PARTS,
     REGIONS,
-    SKIN_REGIONS,
     Head,
     check_head,
 )
-from engine.head.skinning import HeadTensors, posed_vertices
 from engine.render.camera import Camera
-from engine.render.mesh import portrait_camera, shade, vertex_normals, view_mesh
+from engine.render.mesh import portrait_camera, vertex_normals, view_mesh
 
 SIDES = ("Left", "Right")
 
 
 @pytest.fixture(scope="module")
-def model():
-    return build_generic_head()
+def model(generic_model):
+    return generic_model
 
 
 @pytest.fixture(scope="module")
@@ -42,16 +37,6 @@ def head(model) -> Head:
 @pytest.fixture(scope="module")
 def body():
     return generic_body()
-
-
-def posed(head: Head, psi: dict[str, float] | None = None, joint: int = JAW, turn=(0, 0, 0)):
-    """The head's vertices [V, 3] m with some expressions and one joint turned."""
-    coefficients = torch.zeros(1, len(head.expression_names))
-    for name, value in (psi or {}).items():
-        coefficients[0, head.expression_names.index(name)] = value
-    theta = torch.zeros(1, len(JOINTS), 3)
-    theta[0, joint] = torch.tensor(turn, dtype=torch.float32)
-    return posed_vertices(HeadTensors.of(head), coefficients, theta, torch.zeros(1, 3))[0].numpy()
 
 
 def move(head: Head, name: str) -> np.ndarray:
@@ -291,7 +276,7 @@ def eyeball_pixels(head: Head, vertices: np.ndarray, yaw: float, pitch: float) -
 
 
 @pytest.mark.parametrize(("yaw", "pitch"), [(0, 0), (-0.5, 0), (0, 0.5), (0, -0.5)])
-def test_blink_covers_the_eyeballs(head, yaw, pitch):
+def test_blink_covers_the_eyeballs(head, yaw, pitch, posed):
     def blinked(amount: float) -> int:
         psi = {"eyeBlinkLeft": amount, "eyeBlinkRight": amount}
         return eyeball_pixels(head, posed(head, psi), yaw, pitch)
@@ -303,7 +288,7 @@ def test_blink_covers_the_eyeballs(head, yaw, pitch):
 
 
 @pytest.mark.parametrize("amount", [0.0, 0.25, 0.5, 0.75, 1.0])
-def test_eyeball_never_pokes_through_the_lids(head, amount):
+def test_eyeball_never_pokes_through_the_lids(head, amount, posed):
     vertices = posed(head, {"eyeBlinkLeft": amount})
     radius = np.linalg.norm(
         vertices[head.vertices_in("eyeball")] - head.joints[EYE_LEFT], axis=1
@@ -313,7 +298,7 @@ def test_eyeball_never_pokes_through_the_lids(head, amount):
 
 
 @pytest.mark.parametrize("beta", [None, 1, 2])
-def test_lids_meet_when_they_close(model, body, beta):
+def test_lids_meet_when_they_close(model, body, beta, posed):
     rng = np.random.default_rng(beta)
     count = len(model.identity_names)
     subject = model.subject(np.zeros(count) if beta is None else rng.normal(0, 1, count))
@@ -322,7 +307,7 @@ def test_lids_meet_when_they_close(model, body, beta):
     assert np.abs(upper - lower).max() < 1.2e-3
 
 
-def test_closed_lips_meet_and_the_jaw_parts_them(head, body):
+def test_closed_lips_meet_and_the_jaw_parts_them(head, body, posed):
     upper, lower = lip_line(body, 1), lip_line(body, -1)
     assert np.linalg.norm(head.vertices[upper] - head.vertices[lower], axis=1).max() < 0.6e-3
     gap = {}
@@ -335,7 +320,7 @@ def test_closed_lips_meet_and_the_jaw_parts_them(head, body):
     assert np.linalg.norm(vertices[upper] - vertices[lower], axis=1).max() < 2.5e-3
 
 
-def test_jaw_moves_chin_down_and_back_and_leaves_the_rest(head):
+def test_jaw_moves_chin_down_and_back_and_leaves_the_rest(head, posed):
     vertices = posed(head, turn=(0.3, 0, 0))
     chin = (head.landmarks68.on(vertices) - head.landmarks68.on(head.vertices))[8]
     assert chin[1] < -0.015
@@ -350,74 +335,11 @@ def test_jaw_moves_chin_down_and_back_and_leaves_the_rest(head):
     assert np.linalg.norm(upper_lip, axis=1).max() < 2e-3
 
 
-def test_neck_turns_the_head_on_a_standing_base(head):
+def test_neck_turns_the_head_on_a_standing_base(head, posed):
     vertices = posed(head, joint=NECK, turn=(0, 0.4, 0))
     assert vertices[head.landmarks68.vertices[30, 0], 0] > 0.03  # +y turns the nose to the left
     shift = np.linalg.norm(vertices - head.vertices, axis=1)
     assert shift[head.vertices[:, 1] < -0.148].max() < 1e-3
-
-
-def test_landmarks_lie_in_ibug_order(head):
-    points = head.landmarks68.on(head.vertices)
-    partner = [16 - i for i in range(17)] + [26 - i for i in range(10)] + [27, 28, 29, 30]
-    partner += [35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
-    partner += [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
-    np.testing.assert_allclose(points[partner] * (-1, 1, 1), points, atol=2e-4)
-    assert (np.diff(points[:17, 0]) > 0).all()  # right ear to left ear
-    assert points[8, 1] == points[:, 1].min()
-    assert (np.diff(points[17:27, 0]) > 0).all()
-    assert (np.diff(points[27:31, 2]) > 0).all()
-    assert points[[37, 38], 1].min() > points[[40, 41], 1].max()  # upper over lower lid
-    assert points[36, 0] < points[39, 0] < points[42, 0] < points[45, 0]
-    assert points[51, 1] > points[[62, 66], 1].max()
-    assert points[[62, 66], 1].min() > points[57, 1]
-
-
-def test_mediapipe_points_lie_sensibly(head, body):
-    points = head.landmarks468.on(head.vertices)
-    skin = np.isin(head.vertex_region, [REGIONS.index(name) for name in SKIN_REGIONS])
-    assert skin[head.landmarks468.vertices].all()
-    iris = head.joints[[EYE_RIGHT, EYE_LEFT], 0]
-    assert points[33, 0] < iris[0] < points[133, 0] < points[362, 0] < iris[1] < points[263, 0]
-    ibug = head.landmarks68.on(head.vertices)
-    same = {33: 36, 133: 39, 362: 42, 263: 45, 78: 60, 308: 64, 13: 62, 14: 66, 1: 30, 152: 8}
-    for mediapipe, other in same.items():
-        limit = 0.014 if mediapipe in (1, 152) else 0.0015
-        assert np.linalg.norm(points[mediapipe] - ibug[other]) < limit, mediapipe
-    jaw = posed(head, turn=(0.3, 0, 0))
-    apart = head.landmarks468.on(jaw)
-    assert apart[13, 1] - apart[14, 1] > 0.015  # each on its own lip
-    blink = head.landmarks468.on(posed(head, {"eyeBlinkLeft": 1}))
-    assert points[386, 1] - points[374, 1] > 0.007
-    assert abs(blink[386, 1] - blink[374, 1]) < 0.0015
-
-
-@pytest.mark.slow
-def test_mediapipe_finds_the_head(head):
-    mediapipe = pytest.importorskip("mediapipe")
-    colours = base_colours(head)
-    errors = []
-    with mediapipe.solutions.face_mesh.FaceMesh(
-        static_image_mode=True, refine_landmarks=True
-    ) as finder:
-        for degrees in (-30, -15, 0, 15, 30):
-            camera = portrait_camera(head.vertices, 384, np.radians(degrees))
-            picture = shade(head.vertices, head.faces, camera, colours)
-            found = finder.process(picture).multi_face_landmarks
-            assert found, degrees
-            seen = np.array([(p.x, p.y) for p in found[0].landmark[:468]]) * 384
-            ours, _ = camera.project(head.landmarks468.on(head.vertices))
-            errors.append(np.median(np.linalg.norm(seen - ours, axis=1)))
-    assert max(errors) < 4.0, errors  # px of 384; the face is about 150 px wide
-
-
-def test_colours_cover_every_vertex(head):
-    colours = base_colours(head)
-    assert colours.shape == head.vertices.shape
-    assert colours.min() >= 0
-    assert colours.max() <= 1
-    lips = head.landmarks68.vertices[[62, 66], 0]
-    assert (colours[lips, 0] > colours[lips, 1] + 0.2).all()
 
 
 def test_is_the_same_in_another_process(head):
