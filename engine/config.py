@@ -10,7 +10,10 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-Method = Literal["partnerface", "global"]
+Method = Literal[
+    "partnerface", "global", "none", "hard", "one-stage", "no-offsets", "all-expressions",
+    "no-codes", "no-corrections", "parts-1", "parts-4", "parts-16",
+]  # fmt: skip
 Preset = Literal["draft", "standard"]
 
 
@@ -71,7 +74,8 @@ class Train(Command):
     out: Positional[Path] = field(kw_only=True)
     """Folder for the avatar file, checkpoints and curves."""
     method: Method = "partnerface"
-    """The deformation: local nets blended by parts, or one global net of equal size."""
+    """`partnerface`, or to compare with: `global` (one net of equal size), `none` (inverse skinning
+    alone), or PartNerFace with one thing changed (see docs/ablation.md)."""
     preset: Preset = "standard"
     """Model size and steps; `draft` for a quick look."""
     steps: int = 0
@@ -100,6 +104,9 @@ class Eval(Command):
     """Compare at this width and height, px; 0 = the size it was trained at."""
     out: Path | None = None
     """Folder for pictures (truth, avatar, error) and per-frame figures."""
+    optimise_latents: int = 0
+    """Steps of fitting each frame's latent codes to the frame itself first; the figures then know
+    part of the answer, and the result says so."""
     device: str = "auto"
     """auto, cpu or cuda."""
 

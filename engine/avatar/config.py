@@ -12,8 +12,14 @@ from ..errors import AvatarError
 class ModelConfig:
     """Everything that decides what the weights mean; stored in the avatar file."""
 
-    method: Literal["partnerface", "global"] = "partnerface"
-    """Local nets blended by a part assigner, or one global net with as many parameters."""
+    method: Literal["partnerface", "global", "none"] = "partnerface"
+    """Local nets blended by a part assigner, one global net with as many parameters, or none."""
+    parts: int = 8
+    """Local nets: 8 as the head model's parts; 1, 2, 4 join parts, more split them."""
+    blend: Literal["soft", "hard"] = "soft"
+    """Parts blended by the assigner's weights, or the assigner's first choice alone."""
+    offsets: bool = True
+    """Inverse skinning undoes the expressions' offsets too, not the joints' turns alone."""
     local_width: int = 40
     """Hidden units of each local net (Local Deformation Fields, appendix A: 40)."""
     position_octaves: int = 6

@@ -2,7 +2,7 @@
 """What is added to inverse skinning: fine motion in canonical space, by parts or by one net.
 
 S samples, N frames of the batch, P parts, E expressions, K ambient channels. Both deformations have
-the same signature, so that everything else is the same for both methods.
+the same signature, so that everything else is the same for all methods.
 """
 
 import math
@@ -12,17 +12,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..head.model import JOINTS, PARTS, Head
+from ..head.model import JOINTS, Head
 from .config import ModelConfig
 from .masks import expression_mask, joint_mask
 from .nets import LocalMlps, Mlp, encode_frequencies, encoded_size
+from .partition import Partition
+
+FAINT = 1e-3  # weight below which a net is not asked
 
 
 @dataclass(frozen=True)
 class Condition:
     """What the nets are told about the N frames of a batch."""
 
-    psi: Tensor  # [N, P, E]
+    psi: Tensor  # [N, H, E], of the head model's own parts
     theta: Tensor  # [N, J, 3] rad
     code: Tensor  # [N, code_size]
     appearance: Tensor  # [N, appearance_size]
@@ -46,7 +49,7 @@ class PartAssigner(Mlp):
             encoded_size(config.assigner_octaves),
             config.assigner_width,
             config.assigner_width,
-            len(PARTS),
+            config.parts,
         )
         self.octaves = config.assigner_octaves
 
@@ -55,33 +58,50 @@ class PartAssigner(Mlp):
         return super().forward(encode_frequencies(x, self.octaves))
 
 
-class PartDeformation(nn.Module):
-    """P local nets blended softly by the assigner (PartNerFace; LDF eq. 4-7).
+class Deformation(nn.Module):
+    """What all deformations share: the assigner, and none of its weights on the motion itself."""
 
-    Each part sees the expressions and joints that move it (`config.masked`), the per-frame code
-    and the encoded position.
-    """
-
-    def __init__(self, config: ModelConfig, head: Head) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         self.assigner = PartAssigner(config)
+
+    def weights(self, logits: Tensor, labels: Tensor | None) -> Tensor:
+        """[S, P] part weights: one-hot labels [S] where given, else by the assigner's logits."""
+        if labels is None and self.config.blend == "hard":
+            labels = logits.argmax(1)
+        if labels is None:
+            return torch.softmax(logits.float(), 1)
+        return nn.functional.one_hot(labels, self.config.parts).float()
+
+
+class PartDeformation(Deformation):
+    """P local nets blended softly by the assigner (PartNerFace; LDF eq. 4-7).
+
+    Each part sees the expressions and joints that move it (`config.masked`), the per-frame code
+    and the encoded position. Only the two nets of the largest weights are asked at a sample.
+    """
+
+    def __init__(self, config: ModelConfig, head: Head, partition: Partition) -> None:
+        super().__init__(config)
         joints = 3 * (len(JOINTS) - 1)
         condition = len(head.expression_names) + joints + config.code_size
         self.nets = LocalMlps(
-            len(PARTS),
+            config.parts,
             encoded_size(config.position_octaves),
             condition,
             config.local_width,
             3 + config.ambient_size,
         )
-        expressions, turns = expression_mask(head, config.mask_threshold), joint_mask(head)
+        expressions = expression_mask(head, partition, config.mask_threshold)
+        turns = joint_mask(head, partition)
         if not config.masked:
             expressions, turns = np.ones_like(expressions), np.ones_like(turns)
         self.register_buffer("expression_mask", torch.from_numpy(expressions).float())  # [P, E]
         self.register_buffer(
             "joint_mask", torch.from_numpy(turns).float().repeat_interleave(3, 1)
         )  # [P, 3 (J-1)]
+        self.register_buffer("share", torch.from_numpy(partition.share), persistent=False)  # [P, H]
 
     def forward(
         self,
@@ -101,33 +121,30 @@ class PartDeformation(nn.Module):
             labels: [S] hard part labels for stage one; None blends softly.
         """
         logits = self.assigner(x)
-        parts = (
-            torch.softmax(logits.float(), 1)
-            if labels is None
-            else nn.functional.one_hot(labels, len(PARTS)).float()
-        )
+        parts = self.weights(logits, labels)
+        psi = self.share @ condition.psi  # [N, P, E]
         turns = condition.theta[:, 1:].flatten(1)[:, None] * self.joint_mask  # [N, P, 3 (J-1)]
-        code = condition.code[:, None].expand(-1, len(PARTS), -1)
-        told = torch.cat([condition.psi * self.expression_mask, turns, code], -1)  # [N, P, ·]
+        code = condition.code[:, None].expand(-1, self.config.parts, -1)
+        told = torch.cat([psi * self.expression_mask, turns, code], -1)  # [N, P, ·]
         encoded = encode_frequencies(x, self.config.position_octaves, window)
-        local = self.nets(encoded, frame_rows, told)  # [P, S, 3 + K]
-        blended = torch.einsum("sp,psc->sc", parts, local.float())
+        pairs = two_largest(parts)
+        rows = torch.cat([encoded, frame_rows], 1).index_select(0, pairs.sample)
+        local = self.nets(rows, pairs.counts, told).float() * pairs.weight[:, None]  # [M, 3 + K]
+        blended = local.new_zeros(len(x), local.shape[1]).index_add(0, pairs.sample, local)
         return Deformed(blended[:, :3] * self.config.offset_scale, blended[:, 3:], parts, logits)
 
 
-class GlobalDeformation(nn.Module):
+class GlobalDeformation(Deformation):
     """One net with as many parameters as all local nets together, told everything.
 
     The assigner is kept for the part map alone; it does not touch the deformation.
     """
 
-    def __init__(self, config: ModelConfig, head: Head) -> None:
-        super().__init__()
-        self.config = config
-        self.assigner = PartAssigner(config)
+    def __init__(self, config: ModelConfig, head: Head, partition: Partition) -> None:
+        super().__init__(config)
         told = len(head.expression_names) + 3 * (len(JOINTS) - 1) + config.code_size
         inputs, outputs = encoded_size(config.position_octaves), 3 + config.ambient_size
-        width = equal_width(len(PARTS), inputs + told, config.local_width, outputs)
+        width = equal_width(config.parts, inputs + told, config.local_width, outputs)
         self.nets = LocalMlps(1, inputs, told, width, outputs)
 
     def forward(
@@ -140,17 +157,63 @@ class GlobalDeformation(nn.Module):
     ) -> Deformed:
         """See `PartDeformation.forward`; `labels` only fill the part map."""
         logits = self.assigner(x)
-        parts = (
-            torch.softmax(logits.float(), 1)
-            if labels is None
-            else nn.functional.one_hot(labels, len(PARTS)).float()
-        )
         told = torch.cat(
             [condition.psi.mean(1), condition.theta[:, 1:].flatten(1), condition.code], -1
         )[:, None]
         encoded = encode_frequencies(x, self.config.position_octaves, window)
-        out = self.nets(encoded, frame_rows, told)[0].float()
+        out = self.nets(torch.cat([encoded, frame_rows], 1), [len(x)], told).float()
+        parts = self.weights(logits, labels)
         return Deformed(out[:, :3] * self.config.offset_scale, out[:, 3:], parts, logits)
+
+
+class NoDeformation(Deformation):
+    """Inverse skinning alone (an ablation); the assigner fills the part map."""
+
+    def __init__(self, config: ModelConfig, head: Head, partition: Partition) -> None:
+        super().__init__(config)
+
+    def forward(
+        self,
+        x: Tensor,
+        frame_rows: Tensor,
+        condition: Condition,
+        window: float,
+        labels: Tensor | None,
+    ) -> Deformed:
+        """See `PartDeformation.forward`; offsets and ambient channels are zero."""
+        logits = self.assigner(x)
+        nothing = x.new_zeros(len(x), 3 + self.config.ambient_size)
+        return Deformed(nothing[:, :3], nothing[:, 3:], self.weights(logits, labels), logits)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Which nets are asked at which samples, and how much each counts: M pairs, grouped by net."""
+
+    sample: Tensor  # [M] int64
+    weight: Tensor  # [M]
+    counts: list[int]  # [P] pairs of each net
+
+
+def two_largest(parts: Tensor) -> Pairs:
+    """The pairs of the two largest weights of every sample.
+
+    The third largest is taken off both before they are made to sum to one, so that nothing jumps
+    where the second and the third change places.
+
+    Args:
+        parts: [S, P] weights, rows sum to 1.
+    """
+    largest, index = parts.topk(min(3, parts.shape[1]), 1)
+    if parts.shape[1] > 2:
+        largest = largest[:, :2] - largest[:, 2:]
+    weight = (largest / largest.sum(1, keepdim=True).clamp_min(1e-9)).flatten()
+    some = (weight.detach() > FAINT).nonzero()[:, 0]
+    asked = largest.shape[1]
+    part = index[:, :asked].flatten()[some]
+    pair = some[part.argsort(stable=True)]
+    counts = torch.bincount(part, minlength=parts.shape[1]).tolist()
+    return Pairs(pair // asked, weight[pair], counts)
 
 
 def equal_width(parts: int, inputs: int, width: int, outputs: int) -> int:
@@ -160,4 +223,8 @@ def equal_width(parts: int, inputs: int, width: int, outputs: int) -> int:
     return round((-linear + math.sqrt(linear * linear + 4 * budget)) / 2)
 
 
-DEFORMATIONS = {"partnerface": PartDeformation, "global": GlobalDeformation}
+DEFORMATIONS = {
+    "partnerface": PartDeformation,
+    "global": GlobalDeformation,
+    "none": NoDeformation,
+}

@@ -3,25 +3,28 @@
 
 import numpy as np
 
-from ..head.model import JOINT_PARENTS, JOINTS, PARTS, Head
+from ..head.model import JOINT_PARENTS, JOINTS, Head
+from .partition import Partition
 
 JOINT_SHARE = 0.05  # of a part's vertices must follow a joint, and as many must not
 
 
-def expression_mask(head: Head, threshold: float) -> np.ndarray:
+def expression_mask(head: Head, partition: Partition, threshold: float) -> np.ndarray:
     """[P, E] bool: where an expression's rms displacement reaches a share of its largest.
 
     Args:
         head: the subject's head.
+        partition: its P patches.
         threshold: share in 0…1.
     """
     squares = (head.expressions.astype(np.float32) ** 2).sum(-1)  # [E, V]
-    moved = np.stack([_mean(squares, head.vertex_part == p) for p in range(len(PARTS))])  # [P, E]
+    patches = range(len(partition))
+    moved = np.stack([_mean(squares, partition.labels == p) for p in patches])  # [P, E]
     rms = np.sqrt(moved)
     return rms >= threshold * np.maximum(rms.max(axis=0, keepdims=True), 1e-9)
 
 
-def joint_mask(head: Head) -> np.ndarray:
+def joint_mask(head: Head, partition: Partition) -> np.ndarray:
     """[P, J−1] bool, root left out: the parts that a joint carries neither wholly nor not at all.
 
     A joint that carries a part as a whole changes nothing about it in canonical space.
@@ -29,9 +32,8 @@ def joint_mask(head: Head) -> np.ndarray:
     carried = head.skin_weights.copy()  # [V, J]; a joint carries what its descendants carry
     for j in reversed(range(1, len(JOINTS))):
         carried[:, JOINT_PARENTS[j]] += carried[:, j]
-    shares = np.stack(
-        [_mean(carried.T, head.vertex_part == p) for p in range(len(PARTS))]
-    )  # [P, J]
+    patches = range(len(partition))
+    shares = np.stack([_mean(carried.T, partition.labels == p) for p in patches])  # [P, J]
     return ((shares > JOINT_SHARE) & (shares < 1 - JOINT_SHARE))[:, 1:]
 
 

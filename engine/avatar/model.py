@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import AvatarError
-from ..head.model import Head
+from ..head.model import PARTS, QUERIED_REGIONS, Head
 from ..head.skinning import HeadTensors, canonical_theta, canonical_vertices
 from .config import ModelConfig
 from .deformation import DEFORMATIONS, Condition, Deformed
 from .field import CanonicalField
 from .file import AvatarFile
 from .occupancy import OccupancyGrid
+from .partition import divide
 
 MARGIN = 0.01  # m around the shell, so that offsets do not leave the cube
 
@@ -46,7 +47,11 @@ class Avatar(nn.Module):
             float((vertices.amax(0) - low).max()) + config.shell + MARGIN
         )  # m, edge of the cube
         self.low = low  # [3] m
-        self.deformation = DEFORMATIONS[config.method](config, head)
+        self.partition = divide(head, config.parts)
+        used = np.unique(head.faces_in(*QUERIED_REGIONS))
+        self.surface_parts = torch.from_numpy(self.partition.weights[used]).to(device)  # [V, P]
+        self.share = torch.from_numpy(self.partition.share).to(device)  # [P, H]
+        self.deformation = DEFORMATIONS[config.method](config, head, self.partition)
         self.field = CanonicalField(config)
         self.occupancy = OccupancyGrid(config.occupancy_cells, config.step)
         self.register_buffer("mean_code", torch.zeros(config.code_size))
@@ -96,9 +101,9 @@ class Avatar(nn.Module):
         return (x_canonical - self.low) / self.size
 
     def condition(self, psi: np.ndarray, theta: np.ndarray) -> Condition:
-        """The condition of one keyed frame: mean codes, psi [E] or [P, E], theta [J, 3]."""
+        """The condition of one keyed frame: mean codes, psi [E] or [H, E], theta [J, 3]."""
         told = torch.as_tensor(np.asarray(psi, np.float32), device=self.device)
-        parts = self.skin.part_weights.shape[1]
+        parts = len(PARTS)
         return Condition(
             psi=(told.expand(parts, -1) if told.ndim == 1 else told)[None],
             theta=torch.as_tensor(np.asarray(theta, np.float32), device=self.device)[None],
@@ -141,5 +146,10 @@ class Avatar(nn.Module):
         return result.sigma, result.rgb
 
     def part_weights(self, x_canonical: Tensor) -> Tensor:
-        """The assigner's part weights [S, P] at canonical points [S, 3] m."""
-        return torch.softmax(self.deformation.assigner(self.unit(x_canonical) * 2 - 1).float(), 1)
+        """The assigner's weights [S, H] of the head model's parts at canonical points [S, 3] m."""
+        logits = self.deformation.assigner(self.unit(x_canonical) * 2 - 1)
+        return self.artist_parts(torch.softmax(logits.float(), 1))
+
+    def artist_parts(self, parts: Tensor) -> Tensor:
+        """Weights [S, P] of the local nets → weights [S, H] of the parts that artists know."""
+        return parts @ self.share

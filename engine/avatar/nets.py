@@ -43,9 +43,9 @@ class Mlp(nn.Sequential):
 
 
 class LocalMlps(nn.Module):
-    """P nets of three layers side by side, as batched matrix products.
+    """P nets of three layers, each evaluated on its own rows alone.
 
-    The input is a part that differs from sample to sample and a condition that is constant within
+    The input is a piece that differs from sample to sample and a condition that is constant within
     a frame; the condition's share of the first layer is computed once per frame and reaches the
     samples through their one-hot frame rows, in the same product.
 
@@ -70,19 +70,23 @@ class LocalMlps(nn.Module):
         self.second_bias = nn.Parameter(torch.zeros(parts, 1, width))
         self.last = nn.Parameter(torch.randn(parts, width, outputs) * 1e-2)
 
-    def forward(self, x: Tensor, frame_rows: Tensor, condition: Tensor) -> Tensor:
-        """Evaluate all nets at all samples.
+    def forward(self, x: Tensor, counts: list[int], condition: Tensor) -> Tensor:
+        """Evaluate each net on its group of rows.
 
         Args:
-            x: [S, inputs].
-            frame_rows: [S, N] one-hot, which frame a sample belongs to.
+            x: [M, inputs + N], grouped by net; the last N columns are one-hot frame rows.
+            counts: [P] rows of each net, adding up to M.
             condition: [N, P, condition].
 
         Returns:
-            [P, S, C].
+            [M, C].
         """
         per_frame = torch.einsum("npc,pcw->pnw", condition, self.first_condition) + self.first_bias
         first = torch.cat([self.first, per_frame], 1)  # [P, inputs + N, W]
-        hidden = torch.relu(torch.matmul(torch.cat([x, frame_rows], 1), first))  # [P, S, W]
-        hidden = torch.relu(torch.baddbmm(self.second_bias, hidden, self.second))
-        return torch.bmm(hidden, self.last)
+        results = []
+        for p, rows in enumerate(x.split(counts)):
+            if len(rows):
+                hidden = torch.relu(rows @ first[p])  # [M_p, W]
+                hidden = torch.relu(torch.addmm(self.second_bias[p], hidden, self.second[p]))
+                results.append(hidden @ self.last[p])
+        return torch.cat(results) if results else x.new_zeros(0, self.last.shape[2])

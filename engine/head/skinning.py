@@ -53,13 +53,13 @@ class HeadTensors:
             skin_weights=tensor(head.skin_weights[rows]),
             correctives=tensor(head.correctives[:, rows]).flatten(1),
             corrective_index=tensor(head.corrective_index, torch.int64),
-            part_weights=tensor(smooth_part_weights(head)[rows]),
+            part_weights=tensor(smooth_labels(head, head.vertex_part, len(PARTS))[rows]),
         )
 
 
-def smooth_part_weights(head: Head, rounds: int = 8) -> np.ndarray:
-    """One-hot part labels averaged over neighbours, against seams: [V, P], rows sum to 1."""
-    weights = np.eye(len(PARTS), dtype=np.float32)[head.vertex_part]
+def smooth_labels(head: Head, labels: np.ndarray, count: int, rounds: int = 8) -> np.ndarray:
+    """One-hot labels [V] averaged over neighbours, against seams: [V, count], rows sum to 1."""
+    weights = np.eye(count, dtype=np.float32)[labels]
     edges = np.concatenate([head.faces[:, [0, 1]], head.faces[:, [1, 2]], head.faces[:, [2, 0]]])
     edges = np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0)
     starts = np.searchsorted(edges[:, 0], np.arange(len(weights)))

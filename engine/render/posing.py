@@ -22,7 +22,7 @@ class Pose:
     """N frames of the skin; gradients reach the parameters through transforms and offsets."""
 
     transforms: Tensor  # [N, J, 3, 4] posed_from_rest
-    offsets: Tensor  # [N, V, 3] m, B(psi, theta) − B(0, theta_c)
+    offsets: Tensor  # [N, V, 3] m, B(psi, theta) − B(0, theta_c); zero in that ablation
     vertices: Tensor  # [N, V, 3] m, posed
 
 
@@ -55,13 +55,14 @@ class Poser:
         skin = self.avatar.skin
         transforms = joint_transforms(theta, translation, skin.joints)
         offsets = vertex_offsets(skin, psi, theta)
+        undone = offsets - self._rest_offsets if self.avatar.config.offsets else offsets * 0
         with torch.no_grad():
             blended = torch.einsum("vj,njab->nvab", skin.skin_weights, transforms)
             vertices = (blended[..., :3] @ (skin.vertices + offsets)[..., None])[..., 0] + blended[
                 ..., 3
             ]
         self.meshes.pose(vertices)
-        return Pose(transforms, offsets - self._rest_offsets, vertices)
+        return Pose(transforms, undone, vertices)
 
     def unpose(
         self, pose: Pose, x: Tensor, frame: Tensor, face: Tensor, bary: Tensor

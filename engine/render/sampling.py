@@ -81,7 +81,7 @@ def sample(poser: Poser, pose: Pose, rays: Rays, cells: CellMap) -> Samples:
         frame=frame[some],
         x_canonical=x_canonical[some],
         view=view,
-        surface_part=(bary[some][..., None] * avatar.skin.part_weights[corners]).sum(1),
+        surface_part=(bary[some][..., None] * avatar.surface_parts[corners]).sum(1),
         ray_start=(torch.cumsum(count, 0) - count).int(),
         ray_count=count,
     )

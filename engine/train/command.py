@@ -59,6 +59,7 @@ def run(config: Train, job: Job) -> dict:
         settings.model,
         len(frames),
         len(capture.head.expression_names),
+        codes=settings.codes,
         corrections=settings.corrections,
     ).to(device)
     state = TrainingState(avatar, per_frame)

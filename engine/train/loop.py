@@ -35,11 +35,12 @@ def optimiser_for(settings: TrainSettings, avatar: Avatar, per_frame: PerFrame) 
     """Adam with a rate for the table, one for nets and codes, one for corrections."""
     table = avatar.field.table
     nets = [value for value in avatar.parameters() if value is not table]
+    codes = [value for value in (per_frame.code, per_frame.appearance) if value.requires_grad]
     groups = [
         {"name": "table", "params": [table], "lr": settings.rate_table},
         {
             "name": "nets",
-            "params": [*nets, per_frame.code, per_frame.appearance],
+            "params": [*nets, *codes],
             "lr": settings.rate_nets,
         },
         {

@@ -17,11 +17,18 @@ class PerFrame(nn.Module):
     """
 
     def __init__(
-        self, config: ModelConfig, frames: int, expressions: int, *, corrections: bool
+        self,
+        config: ModelConfig,
+        frames: int,
+        expressions: int,
+        *,
+        codes: bool = True,
+        corrections: bool = True,
     ) -> None:
         super().__init__()
-        self.code = nn.Parameter(0.01 * torch.randn(frames, config.code_size))
-        self.appearance = nn.Parameter(0.01 * torch.randn(frames, config.appearance_size))
+        spread = 0.01 if codes else 0.0
+        self.code = nn.Parameter(spread * torch.randn(frames, config.code_size), codes)
+        self.appearance = nn.Parameter(spread * torch.randn(frames, config.appearance_size), codes)
         self.corrections = nn.ParameterDict(
             {
                 "psi": nn.Parameter(torch.zeros(frames, expressions)),

@@ -32,6 +32,8 @@ class TrainSettings:
     """Learning rate of the per-frame corrections."""
     last_rate: float = 0.05
     """Learning rates fall exponentially to this share."""
+    codes: bool = True
+    """Learn a deformation and an appearance code for each frame."""
     corrections: bool = True
     """Learn small per-frame corrections of head pose and expression."""
     loss_alpha: float = 0.1
@@ -58,9 +60,27 @@ class TrainSettings:
         return asdict(self)
 
 
+# What each method changes, of the avatar's shape and of its training: the ablations.
+VARIANTS: dict[str, tuple[dict, dict]] = {
+    "partnerface": ({}, {}),
+    "global": ({"method": "global"}, {}),
+    "none": ({"method": "none"}, {}),
+    "hard": ({"blend": "hard"}, {}),
+    "one-stage": ({}, {"warm_up": 0.0}),
+    "no-offsets": ({"offsets": False}, {}),
+    "all-expressions": ({"masked": False}, {}),
+    "no-codes": ({}, {"codes": False}),
+    "no-corrections": ({}, {"corrections": False}),
+    "parts-1": ({"parts": 1}, {}),
+    "parts-4": ({"parts": 4}, {}),
+    "parts-16": ({"parts": 16}, {}),
+}
+
+
 def preset(name: str, method: str, steps: int = 0) -> TrainSettings:
     """The settings `draft` or `standard` for a method; `steps` > 0 replaces the preset's."""
-    settings = TrainSettings(model=ModelConfig(method=method))
+    of_model, of_training = VARIANTS[method]
+    settings = TrainSettings(model=ModelConfig(**of_model), **of_training)
     if name == "draft":
         small = replace(
             settings.model,

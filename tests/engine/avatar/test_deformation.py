@@ -7,9 +7,14 @@ import pytest
 import torch
 
 from engine.avatar.config import ModelConfig
-from engine.avatar.deformation import DEFORMATIONS, Condition, GlobalDeformation, PartDeformation
+from engine.avatar.deformation import (
+    DEFORMATIONS,
+    Condition,
+    two_largest,
+)
 from engine.avatar.masks import expression_mask, joint_mask
 from engine.avatar.nets import LocalMlps, encode_frequencies, encoded_size
+from engine.avatar.partition import divide
 from engine.head.library import load_head_model
 from engine.head.model import JOINTS, PARTS
 
@@ -38,6 +43,12 @@ def condition(head, frames=1, seed=0):
     )
 
 
+def make(head, **changes):
+    """A deformation of the method that the changes name."""
+    config = ModelConfig(**changes)
+    return DEFORMATIONS[config.method](config, head, divide(head, config.parts))
+
+
 def test_encoding_opens_octave_by_octave():
     x = torch.rand(5, 3)
     closed = encode_frequencies(x, 4, window=0.0)
@@ -54,27 +65,68 @@ def test_local_nets_equal_plain_nets_on_the_concatenated_input():
     nets = LocalMlps(parts=3, inputs=7, condition=5, width=8, outputs=4)
     torch.nn.init.normal_(nets.first_bias)
     torch.nn.init.normal_(nets.second_bias)
-    x, told = torch.randn(20, 7), torch.randn(2, 3, 5)
+    x, told, counts = torch.randn(20, 7), torch.randn(2, 3, 5), [12, 0, 8]
     frame = torch.arange(20) % 2
-    result = nets(x, torch.nn.functional.one_hot(frame, 2).float(), told)
-    for p in range(3):
-        joined = torch.cat([x, told[frame, p]], 1)
+    rows = torch.cat([x, torch.nn.functional.one_hot(frame, 2).float()], 1)
+    result = nets(rows, counts, told).split(counts)
+    for p, inside in enumerate(torch.arange(20).split(counts)):
+        joined = torch.cat([x[inside], told[frame[inside], p]], 1)
         weight = torch.cat([nets.first[p], nets.first_condition[p]])
         hidden = torch.relu(joined @ weight + nets.first_bias[p])
         hidden = torch.relu(hidden @ nets.second[p] + nets.second_bias[p])
         torch.testing.assert_close(result[p], hidden @ nets.last[p], rtol=1e-4, atol=1e-5)
+    assert nets(rows[:0], [0, 0, 0], told).shape == (0, 4)
+
+
+def test_two_largest_weights_change_without_jumps():
+    torch.manual_seed(5)
+    parts = torch.softmax(3 * torch.randn(50, 6, dtype=torch.float64), 1).requires_grad_()
+    pairs = two_largest(parts)
+    assert sum(pairs.counts) == len(pairs.sample) <= 100
+    total = torch.zeros(50, dtype=torch.float64).index_add(0, pairs.sample, pairs.weight)
+    torch.testing.assert_close(total, torch.ones(50, dtype=torch.float64), atol=2e-3, rtol=0)
+    for p, (sample, weight) in enumerate(
+        zip(pairs.sample.split(pairs.counts), pairs.weight.split(pairs.counts), strict=True)
+    ):
+        largest = parts[sample].topk(3, 1)
+        assert (largest.indices[:, :2] == p).any(1).all()
+        kept = parts[sample, p] - largest.values[:, 2]
+        both = largest.values[:, :2].sum(1) - 2 * largest.values[:, 2]
+        torch.testing.assert_close(weight, kept / both)
+    near = torch.tensor([[0.5, 0.2501, 0.2499], [0.5, 0.2499, 0.2501]])
+    second = [two_largest(row[None]).weight for row in near]
+    assert all(float(w.max()) > 0.999 for w in second)
+    hard = two_largest(torch.eye(4))
+    assert hard.counts == [1, 1, 1, 1]
+    assert (hard.weight == 1).all()
+    assert two_largest(torch.zeros(0, 5)).counts == [0] * 5
+    assert two_largest(torch.ones(3, 1)).counts == [3]
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 8, 16, 32])
+def test_heads_are_divided_into_as_many_patches_as_wanted(head, count):
+    partition = divide(head, count)
+    assert len(partition) == count
+    assert set(partition.labels.tolist()) == set(range(count))
+    assert partition.weights.shape == (len(head.vertices), count)
+    for shares in (partition.weights, partition.share):
+        torch.testing.assert_close(torch.from_numpy(shares).sum(1), torch.ones(len(shares)))
+    if count >= len(PARTS):  # patches of one artists' part each
+        assert (partition.share.max(1) == 1).all()
+    with pytest.raises(ValueError, match="cannot be divided"):
+        divide(head, 5)
 
 
 def test_both_methods_have_as_many_parameters(head):
     sizes = {
-        name: sum(p.numel() for p in kind(ModelConfig(method=name), head).parameters())
-        for name, kind in DEFORMATIONS.items()
+        name: sum(p.numel() for p in make(head, method=name).parameters())
+        for name in ("partnerface", "global")
     }
     assert abs(sizes["global"] / sizes["partnerface"] - 1) < 0.02
 
 
 def test_masks_tie_expressions_to_the_parts_they_move(head):
-    mask = expression_mask(head, 0.25)
+    mask = expression_mask(head, divide(head, len(PARTS)), 0.25)
     for expression, part in EXPRESSIONS_OF_PARTS.items():
         column = mask[:, head.expression_names.index(expression)]
         assert column[PARTS.index(part)], expression
@@ -82,14 +134,14 @@ def test_masks_tie_expressions_to_the_parts_they_move(head):
     assert not left_only
     assert mask.any(0).all()  # no expression is lost
     assert 0.1 < mask.mean() < 0.7
-    jaw = joint_mask(head)[:, JOINTS.index("jaw") - 1]
+    jaw = joint_mask(head, divide(head, len(PARTS)))[:, JOINTS.index("jaw") - 1]
     assert jaw[PARTS.index("mouth")]
     assert not jaw[PARTS.index("brows")]
 
 
 def test_a_part_ignores_what_does_not_move_it_and_hard_labels_choose_one_net(head):
     torch.manual_seed(1)
-    deformation = PartDeformation(ModelConfig(), head)
+    deformation = make(head)
     torch.nn.init.normal_(deformation.nets.last)
     x, rows = torch.rand(50, 3) * 2 - 1, torch.ones(50, 1)
     base = condition(head)
@@ -106,7 +158,7 @@ def test_a_part_ignores_what_does_not_move_it_and_hard_labels_choose_one_net(hea
 
 def test_soft_blend_is_the_weighted_sum_of_hard_ones(head):
     torch.manual_seed(2)
-    deformation = PartDeformation(ModelConfig(), head)
+    deformation = make(head)
     torch.nn.init.normal_(deformation.nets.last)
     x, rows, told = torch.rand(30, 3) * 2 - 1, torch.ones(30, 1), condition(head)
     soft = deformation(x, rows, told, 6.0, None)
@@ -114,14 +166,35 @@ def test_soft_blend_is_the_weighted_sum_of_hard_ones(head):
     hard = torch.stack(
         [deformation(x, rows, told, 6.0, torch.full((30,), p)).offset for p in range(len(PARTS))], 1
     )
-    torch.testing.assert_close(
-        soft.offset, (soft.parts[..., None] * hard).sum(1), rtol=1e-4, atol=1e-6
+    pairs = two_largest(soft.parts)
+    part = torch.repeat_interleave(torch.arange(len(PARTS)), torch.tensor(pairs.counts))
+    weighted = pairs.weight[:, None] * hard[pairs.sample, part]
+    blended = torch.zeros(30, 3).index_add(0, pairs.sample, weighted)
+    torch.testing.assert_close(soft.offset, blended, rtol=1e-4, atol=1e-6)
+
+
+def test_a_hard_blend_takes_the_likeliest_net_alone(head):
+    torch.manual_seed(2)
+    deformation = make(head, blend="hard")
+    torch.nn.init.normal_(deformation.nets.last)
+    x, rows, told = torch.rand(30, 3) * 2 - 1, torch.ones(30, 1), condition(head)
+    found = deformation(x, rows, told, 6.0, None)
+    assert set(found.parts.unique().tolist()) == {0.0, 1.0}
+    labels = found.logits.argmax(1)
+    torch.testing.assert_close(found.offset, deformation(x, rows, told, 6.0, labels).offset)
+
+
+def test_without_a_deformation_nothing_moves(head):
+    found = make(head, method="none")(
+        torch.rand(7, 3), torch.ones(7, 1), condition(head), 6.0, None
     )
+    assert found.offset.abs().max() == 0
+    assert found.parts.shape == (7, len(PARTS))
 
 
 def test_per_part_expressions_reach_their_part_alone(head):
     torch.manual_seed(3)
-    deformation = PartDeformation(ModelConfig(masked=False), head)
+    deformation = make(head, masked=False)
     torch.nn.init.normal_(deformation.nets.last)
     x, rows, base = torch.rand(10, 3), torch.ones(10, 1), condition(head)
     psi = base.psi.clone()
@@ -135,7 +208,7 @@ def test_per_part_expressions_reach_their_part_alone(head):
 
 def test_the_global_net_sees_every_expression_everywhere(head):
     torch.manual_seed(4)
-    deformation = GlobalDeformation(ModelConfig(method="global"), head)
+    deformation = make(head, method="global")
     torch.nn.init.normal_(deformation.nets.last)
     x, rows, base = torch.rand(40, 3) * 2 - 1, torch.ones(40, 1), condition(head)
     psi = base.psi.clone()
