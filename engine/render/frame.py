@@ -47,10 +47,11 @@ def render_frame(
     translation: np.ndarray,
     *,
     quality: str = "exact",
+    condition: Condition | None = None,
     should_stop: Callable[[], bool] | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> Planes:
-    """Render the avatar with mean codes.
+    """Render the avatar, with mean codes unless told otherwise.
 
     Args:
         avatar: from `Avatar.load`.
@@ -59,6 +60,7 @@ def render_frame(
         theta: [J, 3] rad.
         translation: [3] m.
         quality: "exact"; the only one so far.
+        condition: what the nets are told, where it is not `Avatar.condition`'s.
         should_stop: polled between chunks.
         on_progress: told the share that is done.
 
@@ -67,7 +69,7 @@ def render_frame(
     """
     device = avatar.device
     poser, grown = _prepared(avatar)
-    condition = avatar.condition(psi, theta)
+    condition = avatar.condition(psi, theta) if condition is None else condition
     pose = poser.pose(
         torch.as_tensor(np.asarray(psi, np.float32), device=device)[None],
         torch.as_tensor(np.asarray(theta, np.float32), device=device)[None],
