@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The `eval` command: an avatar driven by a capture, against the capture's pictures."""
+"""The `eval` command: an avatar driven by a capture, against the capture's pictures.
+
+Every frame has figures over the full frame, the head box and the face's regions, and its
+expression strength, so that the growth of the error can be drawn. Synthetic captures, whose depth
+is known, have errors of depth and normals as well.
+"""
 
 import json
 import time
@@ -8,7 +13,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 
 from ..avatar.model import Avatar
 from ..capture.folder import Capture, read_capture
@@ -18,11 +22,23 @@ from ..errors import HeadMismatchError, InputError
 from ..files import write_atomic, write_text_atomic
 from ..head.parts import PART_COLOURS
 from ..head.projection import head_box
-from ..head.skinning import HeadTensors, posed_vertices
+from ..head.skinning import HeadTensors
 from ..jobs import Job
 from ..render.camera import Camera
 from ..render.frame import render_frame
-from .metrics import Box, Picture, compare, flip_picture, mean_figures, on_white
+from .latents import LatentFit
+from .metrics import (
+    Box,
+    Picture,
+    compare,
+    compare_surfaces,
+    expression_strength,
+    flip_picture,
+    mean_figures,
+    on_white,
+    region_psnr,
+)
+from .regions import region_masks, seen_parts, true_vertices
 
 SCHEMA_VERSION = 1
 
@@ -47,19 +63,39 @@ def run(config: Eval, job: Job) -> dict:
             "Evaluate the other split.",
         )
     camera = camera_of_height(capture, config.size or avatar.file.camera.height)
-    boxes = head_boxes(capture, indices, camera)
+    head = HeadTensors.of(capture.head)
+    latents = LatentFit(avatar, config.optimise_latents) if config.optimise_latents else None
 
     figures: dict[int, dict[str, float]] = {}
+    boxes: dict[int, Box] = {}
     for step, index in enumerate(indices):
-        motion = capture.motion[index]
-        planes = render_frame(avatar, camera, motion.psi, motion.theta, motion.translation)
-        truth, found = true_picture(capture, index, camera), on_white(planes.colour, planes.alpha)
-        figures[index] = compare(truth, found, boxes[index])
+        motion, posed = capture.motion[index], true_vertices(capture, index, head)
+        truth, boxes[index] = (
+            true_picture(capture, index, camera),
+            head_box(capture.head, posed, camera),
+        )
+        condition = None
+        if latents is not None:
+            condition = latents.condition(truth, boxes[index], camera, capture.motion[[index]])
+        planes = render_frame(
+            avatar, camera, motion.psi, motion.theta, motion.translation, condition=condition
+        )
+        found = on_white(planes.colour, planes.alpha)
+        masks = region_masks(seen_parts(capture.head, posed, camera), truth.alpha)
+        figures[index] = compare(truth, found, boxes[index]) | region_psnr(truth, found, masks)
+        depth = true_depth(capture, index, camera)
+        if depth is not None:
+            figures[index] |= compare_surfaces(
+                depth, planes.depth, truth.alpha, planes.alpha, camera
+            )
+        figures[index]["strength"] = expression_strength(motion.psi, motion.theta)
         if config.out is not None:
             write_pictures(config.out, index, truth, found, planes.parts)
         job.update("evaluating", step + 1, len(indices), psnr=figures[index]["psnr"])
 
     result = {**mean_figures(list(figures.values())), "frames": len(indices), "size": camera.height}
+    if latents is not None:
+        result["latents_optimised"] = config.optimise_latents
     result["seconds"] = time.monotonic() - started
     if config.out is not None:
         write_figures(config.out, config.split, result, figures, boxes)
@@ -99,17 +135,23 @@ def true_picture(capture: Capture, index: int, camera: Camera) -> Picture:
     return on_white(colour, alpha)
 
 
+def true_depth(capture: Capture, index: int, camera: Camera) -> np.ndarray | None:
+    """A frame's depth [H, W] m at the camera's size, not finite where unsure; None if unknown."""
+    depth = capture.depth(index)
+    if depth is None or depth.shape == (camera.height, camera.width):
+        return depth
+    way = cv2.INTER_AREA if camera.height < len(depth) else cv2.INTER_LINEAR
+    known = np.where(np.isfinite(depth), depth, np.nan)  # NaN spreads to all that it touches
+    return cv2.resize(known, (camera.width, camera.height), interpolation=way)
+
+
 def head_boxes(capture: Capture, indices: tuple[int, ...], camera: Camera) -> dict[int, Box]:
     """The head box of each frame in the camera's pixels."""
-    head, boxes = HeadTensors.of(capture.head), {}
-    for index in indices:
-        motion = capture.motion[[index]]
-        psi, theta, translation = (
-            torch.from_numpy(array) for array in (motion.psi, motion.theta, motion.translation)
-        )
-        posed = posed_vertices(head, psi, theta, translation)[0].numpy()
-        boxes[index] = head_box(capture.head, posed, camera)
-    return boxes
+    head = HeadTensors.of(capture.head)
+    return {
+        index: head_box(capture.head, true_vertices(capture, index, head), camera)
+        for index in indices
+    }
 
 
 def write_pictures(
@@ -147,7 +189,7 @@ def write_figures(
     figures: Mapping[int, Mapping[str, float]],
     boxes: Mapping[int, Box],
 ) -> None:
-    """Write frames.json: the means, and every frame's figures and head box."""
+    """Write frames.json: the means, and every frame's figures, strength and head box."""
     frames = [{"frame": index, "head_box": boxes[index], **figures[index]} for index in figures]
     data = {"schema_version": SCHEMA_VERSION, "split": split, "mean": dict(means), "frames": frames}
     write_text_atomic(folder / "frames.json", json.dumps(data, indent=1))

@@ -11,10 +11,12 @@ from engine.capture.folder import read_capture, write_capture
 from engine.config import Eval
 from engine.errors import AvatarError, HeadMismatchError, InputError
 from engine.jobs import Job
-from engine.train.evaluate import camera_of_height, head_boxes, run, true_picture
+from engine.train.evaluate import camera_of_height, head_boxes, run, true_depth, true_picture
 from engine.train.metrics import psnr
+from engine.train.regions import REGIONS
 
 NAMES = {"psnr", "ssim", "flip", "l1", "alpha_iou"}
+REGION_NAMES = {f"psnr_{name}" for name in (*REGIONS, "moving")}
 
 
 @pytest.fixture
@@ -53,6 +55,41 @@ def test_figures_pictures_and_their_means(trained_avatar, capture_folder, tmp_pa
         assert psnr(truth[inside], found[inside]) == pytest.approx(frame["psnr_head"], abs=0.2)
         assert error.shape == parts.shape == truth.shape
     assert capfd.readouterr().out == ""
+
+
+def test_regions_surfaces_and_strength_of_every_frame(trained_avatar, capture_folder, tmp_path):
+    result = evaluate(trained_avatar, capture_folder, out=tmp_path / "out")
+    names = REGION_NAMES | {"depth_mm", "normal_deg", "strength"}
+    assert names <= set(result)
+    assert "latents_optimised" not in result
+    frames = json.loads((tmp_path / "out" / "frames.json").read_text())["frames"]
+    for name in names:
+        assert result[name] == pytest.approx(np.mean([frame[name] for frame in frames]))
+    assert 0 < result["depth_mm"] < 60
+    assert 0 < result["normal_deg"] < 90
+
+
+def test_a_capture_without_depth_has_no_surface_figures(trained_avatar, capture_folder):
+    shutil.rmtree(capture_folder / "depth")
+    result = evaluate(trained_avatar, capture_folder)
+    assert set(result) >= REGION_NAMES
+    assert not {"depth_mm", "normal_deg"} & set(result)
+
+
+def test_optimised_latents_are_named_as_such(trained_avatar, capture_folder):
+    result = evaluate(trained_avatar, capture_folder, optimise_latents=2)
+    assert result["latents_optimised"] == 2
+
+
+def test_depth_shrinks_without_mixing_in_the_background(capture_folder):
+    capture = read_capture(capture_folder)
+    full = true_depth(capture, 0, capture.camera)
+    half = true_depth(capture, 0, camera_of_height(capture, 16))
+    blocks = full.reshape(16, 2, 16, 2).transpose(0, 2, 1, 3).reshape(16, 16, 4)
+    whole = np.isfinite(blocks).all(-1)
+    assert whole.any()
+    assert np.allclose(half[whole], blocks[whole].mean(-1), atol=1e-5)
+    assert not np.isfinite(half[~whole]).any()
 
 
 def test_another_size_and_split(trained_avatar, capture_folder, tmp_path):

@@ -2,16 +2,21 @@
 import numpy as np
 import pytest
 
+from engine.render.camera import Camera
 from engine.train.metrics import (
     Picture,
     alpha_iou,
     compare,
+    compare_surfaces,
+    expression_strength,
     flip,
     flip_picture,
     l1,
     mean_figures,
+    normals,
     on_white,
     psnr,
+    region_psnr,
     ssim,
 )
 
@@ -99,3 +104,67 @@ def test_mean_is_over_frames():
     assert mean_figures([{"psnr": 20.0, "l1": 0.1}, {"psnr": 30.0, "l1": 0.3}]) == pytest.approx(
         {"psnr": 25.0, "l1": 0.2}
     )
+
+
+def test_mean_leaves_out_frames_without_the_figure():
+    frames = [{"psnr": 20.0, "psnr_eyes": 10.0}, {"psnr": 30.0}]
+    assert mean_figures(frames) == {"psnr": 25.0, "psnr_eyes": 10.0}
+
+
+def test_a_region_counts_its_own_pixels_alone(noise):
+    alpha = np.ones(noise.shape[:2], np.float32)
+    mask, empty = np.zeros(alpha.shape, bool), np.zeros(alpha.shape, bool)
+    mask[10:20, 5:25] = True
+    found = np.where(mask[..., None], noise * 0.5 + 0.1, 1 - noise).astype(np.float32)
+    truth = np.where(mask[..., None], noise * 0.5, noise).astype(np.float32)
+    figures = region_psnr(Picture(truth, alpha), Picture(found, alpha), {"a": mask, "b": empty})
+    assert figures == {"psnr_a": pytest.approx(20, abs=1e-4)}
+
+
+@pytest.fixture
+def view():
+    return Camera(60, 40, 120.0, 120.0, 30.0, 20.0, np.eye(4))
+
+
+def plane(view, slope, distance=0.7):
+    """Depth of the plane z = distance + slope · x, whose normal leans by atan(slope)."""
+    x = (np.arange(view.width) + 0.5 - view.cx) / view.fx
+    return np.tile(distance / (1 - slope * x), (view.height, 1)).astype(np.float32)
+
+
+@pytest.mark.parametrize("degrees", [0, 10, 30])
+def test_a_tilted_plane_is_off_by_its_tilt(view, degrees):
+    truth, found = plane(view, 0.0), plane(view, np.tan(np.radians(degrees)))
+    ones = np.ones(truth.shape, np.float32)
+    figures = compare_surfaces(truth, found, ones, ones, view)
+    assert figures["normal_deg"] == pytest.approx(degrees, abs=0.4)
+    assert figures["depth_mm"] == pytest.approx(1000 * np.abs(truth - found).mean(), rel=1e-4)
+
+
+def test_normals_point_to_the_camera(view):
+    ones = np.ones((view.height, view.width), bool)
+    normal, sure = normals(plane(view, 0.0), ones, view)
+    assert np.allclose(normal[sure], (0, 0, -1), atol=1e-4)
+    assert not sure[0].any()
+    assert sure[1:-1, 1:-1].all()
+
+
+def test_surfaces_are_compared_where_both_are(view):
+    truth, found = plane(view, 0.0), plane(view, 0.0) + 0.002
+    alpha = np.ones(truth.shape, np.float32)
+    truth[:10] = np.inf
+    found[:, :10] = 1e10
+    faint = alpha.copy()
+    faint[30:] = 0.4
+    found[30:] = 5.0
+    figures = compare_surfaces(truth, found, alpha, faint, view)
+    assert figures["depth_mm"] == pytest.approx(2, abs=1e-3)
+    assert figures["normal_deg"] < 0.3
+    assert compare_surfaces(truth, found, alpha, alpha * 0, view) == {}
+
+
+def test_strength_is_rms_of_expressions_and_jaw_angle():
+    psi, theta = np.zeros(16, np.float32), np.zeros((5, 3), np.float32)
+    assert expression_strength(psi, theta) == 0
+    psi[3], theta[2, 0], theta[1] = 1.0, 0.3, 0.5  # a turned neck is no expression
+    assert expression_strength(psi, theta) == pytest.approx(0.25 + 0.3)
