@@ -5,6 +5,10 @@ Each frame has a coarse grid. Its empty cells are skipped whole by stepping to t
 (Amanatides & Woo); in the others every sample is first brought to canonical space by the cell's own
 affine guess and looked up there, which costs far less than the nearest-point query it saves.
 Steps are even in metres.
+
+With a budget of samples per ray, runs of steps are joined into strata, one sample in each: short
+ones where the expected weight is gathered, long ones elsewhere (the fine samples of NeRF §5.2, with
+the occupancy's densities in the place of a coarse net).
 """
 
 from dataclasses import dataclass
@@ -18,6 +22,9 @@ from .threads import each_slice
 MAX_STEPS = 4096
 EMPTY, DARK = -1, -2  # in place of a cell's row: skipped; ends the ray
 HIDDEN = 25.0  # expected optical depth behind which nothing is seen
+UNKNOWN = wp.constant(60.0)  # 1/m, expected where a cell's guess cannot be trusted
+CLOSE = wp.constant(0.9999)  # of a sample's share: rounding must not leave single steps open
+EVEN = wp.constant(0.4)  # share of a budget that is spent evenly, whatever is expected
 
 
 @wp.struct
@@ -49,6 +56,14 @@ def _expected(cells: Cells, row: wp.int32, off: wp.vec3):
     return cells.density[i, j, k]
 
 
+@wp.func
+def _chance(seed: wp.uint32, k: wp.int32):
+    """A hash of a ray's seed and a step's number, in 0…1."""
+    h = (seed ^ (wp.uint32(k) * wp.uint32(19349663))) * wp.uint32(2654435769)
+    h = (h ^ (h >> wp.uint32(15))) * wp.uint32(2246822519)
+    return wp.float32((h ^ (h >> wp.uint32(13))) & wp.uint32(16777215)) / 16777216.0
+
+
 @wp.kernel
 def _march(
     origins: wp.array(dtype=wp.vec3),
@@ -57,13 +72,29 @@ def _march(
     jitter: wp.array(dtype=wp.float32),
     cells: Cells,
     step: wp.float32,
-    write: wp.int32,
+    budget: wp.int32,
+    task: wp.int32,
     start: wp.array(dtype=wp.int32),
+    steps: wp.array(dtype=wp.int32),
+    gathered: wp.array(dtype=wp.float32),
     count: wp.array(dtype=wp.int32),
     depth: wp.array(dtype=wp.float32),
+    length: wp.array(dtype=wp.float32),
 ):
+    # The same walk for all tasks: 0 counts a ray's steps and gathers their expected weights,
+    # 1 counts its samples, 2 writes them.
     r = wp.tid()
     n = frame[r]
+    seed = wp.uint32(jitter[r] * 16777216.0)
+    even = wp.float32(1.0)  # of a step's share in the budget
+    peaked = wp.float32(0.0)
+    if task > 0 and budget > 0 and steps[r] > budget:
+        even = EVEN * wp.float32(budget) / wp.float32(steps[r])
+        peaked = (1.0 - EVEN) * wp.float32(budget) / wp.max(gathered[r], 1.0e-6)
+    share = wp.float32(0.0)  # of the budget, gathered in the open stratum
+    joined = wp.int32(0)  # steps in it
+    chosen = wp.float32(0.0)  # one of their depths
+    samples = wp.int32(0)
     o = (origins[r] - cells.low[n]) / cells.cell  # in cells
     d = directions[r] / cells.cell
     size = wp.vec3i(cells.row.shape[1], cells.row.shape[2], cells.row.shape[3])
@@ -77,6 +108,7 @@ def _march(
         far = wp.min(far, wp.max(t0, t1))
     stride = step / wp.length(directions[r])
     found = wp.int32(0)
+    weights = wp.float32(0.0)
     passed = wp.float32(0.0)  # expected optical depth so far
     k = wp.float32(0.0)
     for _ in range(MAX_STEPS):
@@ -92,14 +124,27 @@ def _march(
         if row == DARK:
             break
         if row >= 0:
-            density = wp.float32(0.0)  # of a cell that cannot be trusted nothing is known
+            known = wp.float32(0.0)
+            density = UNKNOWN
             if cells.smooth[row] > wp.uint8(0):
                 density = _expected(cells, row, (p - corner - wp.vec3(0.5, 0.5, 0.5)) * cells.cell)
+                known = density
             if density >= 0.0:
-                if write == 1:
-                    depth[start[r] + found] = t
+                weight = wp.exp(-passed) * (1.0 - wp.exp(-density * step))
+                weights += weight
+                joined += 1
+                if _chance(seed, found) * wp.float32(joined) < 1.0:
+                    chosen = t
                 found += 1
-                passed += density * step
+                share += even + peaked * weight
+                if share >= CLOSE:
+                    if task == 2:
+                        depth[start[r] + samples] = chosen
+                        length[start[r] + samples] = wp.float32(joined) * step
+                    samples += 1
+                    share = wp.max(share - 1.0, 0.0)
+                    joined = 0
+                passed += known * step
                 if passed > HIDDEN:
                     break
             k += 1.0
@@ -110,7 +155,15 @@ def _march(
                     wall = corner[axis] + wp.where(d[axis] > 0.0, 1.0, 0.0)
                     leave = wp.min(leave, (wall - o[axis]) / d[axis])
             k = wp.max(k + 1.0, wp.ceil((leave - near) / stride - jitter[r]))
-    count[r] = found
+    if joined > 0:
+        if task == 2:
+            depth[start[r] + samples] = chosen
+            length[start[r] + samples] = wp.float32(joined) * step
+        samples += 1
+    if task == 0:
+        steps[r] = found
+        gathered[r] = weights
+    count[r] = samples
 
 
 @dataclass(frozen=True)
@@ -145,31 +198,38 @@ class CellMap:
 
 
 def march(
-    origins: Tensor, directions: Tensor, frame: Tensor, jitter: Tensor, cells: CellMap, step: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    origins: Tensor,
+    directions: Tensor,
+    frame: Tensor,
+    jitter: Tensor,
+    cells: CellMap,
+    step: float,
+    budget: int = 0,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Place samples along rays wherever they may hold something. Not differentiable.
 
     Args:
         origins: [R, 3] m.
         directions: [R, 3] of camera depth one, so that t is planar depth in metres.
         frame: [R] int32 into the N grids.
-        jitter: [R] in 0…1, where in its step each ray samples.
+        jitter: [R] in 0…1, where in its step each ray samples, and the seed of its choices.
         cells: the coarse grids of the N frames.
         step: m along the ray.
+        budget: samples per ray, about; 0 takes every step.
 
     Returns:
-        ray_index [S] int32 and t [S] m, samples of a ray together and front to back; ray_start [R]
-        and ray_count [R] int32.
+        ray_index [S] int32, t [S] m and the length [S] m that each sample stands for, samples of a
+        ray together and front to back; ray_start [R] and ray_count [R] int32.
     """
     device = origins.device
     rays = len(origins)
-    start = torch.zeros(rays, dtype=torch.int32, device=device)
-    count = torch.zeros(rays, dtype=torch.int32, device=device)
+    start, steps, count = (torch.zeros(rays, dtype=torch.int32, device=device) for _ in range(3))
+    gathered = torch.zeros(rays, device=device)
     vectors = [origins.contiguous(), directions.contiguous()]
     scalars = [frame.contiguous(), jitter.contiguous()]
     grids = cells.to_warp()
 
-    def launch(write: int, depth: Tensor) -> None:
+    def launch(task: int, depth: Tensor, length: Tensor) -> None:
         def run(part: slice) -> None:
             wp.launch(
                 _march,
@@ -179,20 +239,28 @@ def march(
                     *(wp.from_torch(scalar[part]) for scalar in scalars),
                     grids,
                     step,
-                    write,
+                    budget,
+                    task,
                     wp.from_torch(start[part]),
                 ],
-                outputs=[wp.from_torch(array) for array in (count[part], depth)],
+                outputs=[
+                    *(wp.from_torch(array[part]) for array in (steps, gathered, count)),
+                    wp.from_torch(depth),
+                    wp.from_torch(length),
+                ],
                 device=wp.device_from_torch(device),
             )
 
         each_slice(rays, device, run)
 
-    launch(0, torch.zeros(1, device=device))
+    nowhere = torch.zeros(1, device=device)
+    launch(0, nowhere, nowhere)
+    if budget:
+        launch(1, nowhere, nowhere)
     start.copy_(torch.cumsum(count, 0) - count)
     total = int(count.sum())
-    depth = torch.zeros(total, device=device)
+    depth, length = torch.zeros(total, device=device), torch.zeros(total, device=device)
     if total:
-        launch(1, depth)
+        launch(2, depth, length)
     ray_index = torch.repeat_interleave(torch.arange(rays, device=device), count.long()).int()
-    return ray_index, depth, start, count
+    return ray_index, depth, length, start, count

@@ -4,7 +4,7 @@
 import torch
 from torch import Tensor
 
-from .marching import DARK, HIDDEN, CellMap
+from .marching import CLOSE, DARK, EVEN, HIDDEN, UNKNOWN, CellMap
 
 PRIMES = (1, 2654435761, 805459861)
 
@@ -111,12 +111,18 @@ def composite(
 
 
 def march(
-    origins: Tensor, directions: Tensor, frame: Tensor, jitter: Tensor, cells: CellMap, step: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    origins: Tensor,
+    directions: Tensor,
+    frame: Tensor,
+    jitter: Tensor,
+    cells: CellMap,
+    step: float,
+    budget: int = 0,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """See `marching.march`: here every step of every ray is tried."""
     size = torch.tensor(cells.row.shape[1:])
     side = cells.occupied.shape[0]
-    ray_index, depth, count = [], [], []
+    ray_index, depth, length, count = [], [], [], []
     for r in range(len(origins)):
         n = int(frame[r])
         o, d = (origins[r] - cells.low[n]) / cells.cell, directions[r] / cells.cell
@@ -140,10 +146,42 @@ def march(
         density = torch.where(trusted, cells.density[i], 0.0)
         found = (row >= 0) & ~ended & (~trusted | (cells.occupied[i] > 0))
         passed = torch.cumsum(density * found * step, 0) - density * found * step
-        t = t[found & (passed <= HIDDEN)]
+        kept = found & (passed <= HIDDEN)
+        likely = torch.where(trusted, density, UNKNOWN)[kept] * step
+        weight = torch.exp(-passed[kept]) * (1 - torch.exp(-likely))
+        t, run = join_steps(t[kept], weight, float(jitter[r]), budget)
         ray_index += [r] * len(t)
         depth.append(t)
+        length.append(run * step)
         count.append(len(t))
     counts = torch.tensor(count, dtype=torch.int32)
     start = (torch.cumsum(counts, 0) - counts).int()
-    return torch.tensor(ray_index, dtype=torch.int32), torch.cat(depth), start, counts
+    indices = torch.tensor(ray_index, dtype=torch.int32)
+    return indices, torch.cat(depth), torch.cat(length), start, counts
+
+
+def join_steps(t: Tensor, weight: Tensor, jitter: float, budget: int) -> tuple[Tensor, Tensor]:
+    """One ray's steps [K] joined into strata: a depth of each [B], and its number of steps [B]."""
+    if not budget or len(t) <= budget:
+        return t, torch.ones_like(t)
+    part = EVEN * budget / len(t) + (1 - EVEN) * budget * weight / weight.sum().clamp_min(1e-6)
+    depths, runs = [], []
+    share, joined, chosen = 0.0, 0, 0.0
+    for k in range(len(t)):
+        joined += 1
+        if chance(int(jitter * 16777216), k) * joined < 1:
+            chosen = float(t[k])
+        share += float(part[k])
+        if share >= CLOSE or k + 1 == len(t):
+            depths.append(chosen)
+            runs.append(joined)
+            share, joined = max(share - 1, 0.0), 0
+    return torch.tensor(depths), torch.tensor(runs, dtype=t.dtype)
+
+
+def chance(seed: int, k: int) -> float:
+    """See `marching._chance`."""
+    word = 0xFFFFFFFF
+    h = (seed ^ (k * 19349663 & word)) * 2654435769 & word
+    h = (h ^ (h >> 15)) * 2246822519 & word
+    return ((h ^ (h >> 13)) & 0xFFFFFF) / 16777216

@@ -29,6 +29,7 @@ class Samples:
 
     ray_index: Tensor  # [S] int32
     t: Tensor  # [S] m, planar depth
+    length: Tensor  # [S] m along the ray that the sample stands for
     frame: Tensor  # [S] int32
     x_canonical: Tensor  # [S, 3] m; carries gradients to the pose
     view: Tensor  # [S, 3] unit, canonical space
@@ -41,7 +42,7 @@ class Samples:
         return len(self.t)
 
 
-def sample(poser: Poser, pose: Pose, rays: Rays, cells: CellMap) -> Samples:
+def sample(poser: Poser, pose: Pose, rays: Rays, cells: CellMap, budget: int = 0) -> Samples:
     """March, find nearest points, unpose, and keep what the canonical occupancy allows.
 
     Args:
@@ -49,11 +50,12 @@ def sample(poser: Poser, pose: Pose, rays: Rays, cells: CellMap) -> Samples:
         pose: N frames.
         rays: R rays.
         cells: the frames' coarse grids, from `Poser.cell_map`.
+        budget: samples per ray, about, where they count most; 0 takes every step.
     """
     avatar = poser.avatar
     config = avatar.config
-    ray_index, t, _, _ = march(
-        rays.origins, rays.directions, rays.frame, rays.jitter, cells, config.step
+    ray_index, t, length, _, _ = march(
+        rays.origins, rays.directions, rays.frame, rays.jitter, cells, config.step, budget
     )
     ray = ray_index.long()
     x = rays.origins[ray] + t[:, None] * rays.directions[ray]  # [S, 3] m, posed
@@ -67,7 +69,8 @@ def sample(poser: Poser, pose: Pose, rays: Rays, cells: CellMap) -> Samples:
     seen = (avatar.occupancy.occupied.view(-1)[flat] > 0) & ~avatar.occupancy.torn(
         flat, distance[kept]
     )
-    before = depth_in_front(avatar.occupancy.density.view(-1)[flat] * config.step * seen, ray)
+    expected = avatar.occupancy.density.view(-1)[flat] * length[kept] * seen
+    before = depth_in_front(expected, ray)
     some = (seen & (before < HIDDEN)).nonzero()[:, 0]
     ray = ray[some]
     view = torch.nn.functional.normalize(
@@ -78,6 +81,7 @@ def sample(poser: Poser, pose: Pose, rays: Rays, cells: CellMap) -> Samples:
     return Samples(
         ray_index=ray.int(),
         t=t[kept][some],
+        length=length[kept][some],
         frame=frame[some],
         x_canonical=x_canonical[some],
         view=view,

@@ -113,14 +113,15 @@ def train(
         cell_map = poser.cell_map(surveyed(cells, chosen, poser, pose), grown)
         boxes = pixel_boxes(pose.vertices.cpu().numpy(), frames.camera)
         rays, target = random_rays(frames, chosen, boxes, progress.rays, random)
-        samples = sample(poser, pose, rays, cell_map)
+        budget = settings.samples_per_ray if step > settings.occupancy_from else 0
+        samples = sample(poser, pose, rays, cell_map, budget)
 
         condition = per_frame.condition(rows, psi, theta)
         labels = None if stage_two else samples.surface_part.argmax(1)
         with torch.autocast(avatar.device.type, torch.bfloat16):
             result = evaluate_samples(avatar, samples, len(chosen), condition, labels)
         colour, alpha, weights = composite(
-            result.sigma * settings.model.step, result.rgb, samples.ray_start, samples.ray_count
+            result.sigma * samples.length, result.rgb, samples.ray_start, samples.ray_count
         )
         background = torch.rand(len(target), 3, device=target.device)
         loss = losses(

@@ -16,6 +16,8 @@ class TrainSettings:
     """Optimiser steps."""
     samples: int = 16384
     """Samples per step that reach the nets; the number of rays adapts."""
+    samples_per_ray: int = 8
+    """Samples that a ray may have, about, once the occupancy says where they count; 0 = all."""
     frames_per_step: int = 8
     """Frames per step: each needs its own bounding-volume hierarchy."""
     first_rays: int = 512

@@ -226,8 +226,8 @@ class TestMarch:
         directions = torch.cat([0.6 * torch.rand(60, 2, generator=g) - 0.3, torch.ones(60, 1)], 1)
         frame, jitter = (torch.arange(60) % 2).int(), torch.rand(60, generator=g)
         arguments = (torch.zeros(60, 3), directions, frame, jitter, self.cells(), 0.013)
-        ray, t, start, count = march(*arguments)
-        expected_ray, expected_t, expected_start, expected_count = reference.march(*arguments)
+        ray, t, length, start, count = march(*arguments)
+        expected_ray, expected_t, _, expected_start, expected_count = reference.march(*arguments)
         # Floating point may put a sample on either side of a wall; all but a handful agree.
         assert len(expected_t) > 100
         assert abs(len(t) - len(expected_t)) <= 0.03 * len(expected_t)
@@ -241,11 +241,38 @@ class TestMarch:
             )
         assert (torch.bincount(ray.long(), minlength=60) == count).all()
         assert len(expected_ray) == len(expected_t)
+        assert (length == 0.013).all()
+
+    def test_a_budget_joins_steps_where_little_is_expected(self):
+        g = torch.Generator().manual_seed(9)
+        directions = torch.cat([0.6 * torch.rand(80, 2, generator=g) - 0.3, torch.ones(80, 1)], 1)
+        frame, jitter = (torch.arange(80) % 2).int(), torch.rand(80, generator=g)
+        cells = replace(self.cells(), density=60 * self.cells().density / 400)
+        arguments = (torch.zeros(80, 3), directions, frame, jitter, cells, 0.004)
+        _, every, _, first, whole = march(*arguments)
+        _, t, length, start, count = march(*arguments, budget=6)
+        _, expected_t, expected_length, expected_start, expected = reference.march(
+            *arguments, budget=6
+        )
+        assert whole.max() > 20
+        assert count.max() <= 8
+        assert (count <= whole).all()
+        same = 0
+        for r in range(80):
+            mine = slice(int(start[r]), int(start[r] + count[r]))
+            steps = every[first[r] : first[r] + whole[r]]
+            assert torch.isin(t[mine], steps).all()  # every sample is one of the ray's steps
+            assert (t[mine].diff() > 0).all()
+            torch.testing.assert_close(length[mine].sum(), 0.004 * whole[r])  # none is lost
+            other = slice(int(expected_start[r]), int(expected_start[r] + expected[r]))
+            if count[r] == expected[r] and torch.allclose(length[mine], expected_length[other]):
+                same += bool(torch.allclose(t[mine], expected_t[other], atol=1e-4))
+        assert same > 70
 
     def test_empty_grid_gives_no_samples(self):
         empty = replace(self.cells(), row=torch.full((2, 3, 3, 3), EMPTY, dtype=torch.int32))
         frame = torch.zeros(4, dtype=torch.int32)
-        ray, t, _, count = march(
+        ray, t, _, _, count = march(
             torch.zeros(4, 3), torch.ones(4, 3), frame, torch.zeros(4), empty, 0.01
         )
         assert len(ray) == len(t) == 0
