@@ -12,9 +12,14 @@ from tyro.conf import Positional
 
 Method = Literal[
     "partnerface", "global", "none", "hard", "one-stage", "no-offsets", "all-expressions",
-    "no-codes", "no-corrections", "parts-1", "parts-4", "parts-16",
+    "no-codes", "no-corrections", "no-bias", "parts-1", "parts-4", "parts-16",
 ]  # fmt: skip
+Quality = Literal["exact", "frame-baked", "preview"]
 Preset = Literal["draft", "standard"]
+
+BenchPart = Literal[
+    "training", "steps", "frame", "reference", "resolution", "parts", "mesh", "frames", "paper"
+]
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Synth(Command):
     """Capture folder to write."""
     seed: int = 0
     """Which person."""
+    glasses: Literal["auto", "yes", "no"] = "auto"
+    """Whether the person wears glasses; about one in three does when left to the seed."""
     size: int = 128
     """Width and height of the pictures, px."""
     frames: int = 96
@@ -107,6 +114,8 @@ class Eval(Command):
     optimise_latents: int = 0
     """Steps of fitting each frame's latent codes to the frame itself first; the figures then know
     part of the answer, and the result says so."""
+    quality: Quality = "exact"
+    """Everything at every sample; deformation from a lattice; or the avatar's baked preview."""
     device: str = "auto"
     """auto, cpu or cuda."""
 
@@ -127,6 +136,8 @@ class Render(Command):
     """Width and height, px; 0 = the size it was trained at."""
     camera: Path | None = None
     """JSON file with width, height, fx, fy, cx, cy, camera_from_world."""
+    quality: Quality = "exact"
+    """Everything at every sample; deformation from a lattice; or the avatar's baked preview."""
     device: str = "auto"
     """auto, cpu or cuda."""
 
@@ -141,6 +152,30 @@ class Export(Command):
     """OUT.ply, OUT.obj or OUT.glb."""
     resolution: int = 160
     """Cells along the longest side of the marching-cubes grid."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+@dataclass(frozen=True)
+class Bench(Command):
+    """Measure the engine's speed on this machine: ratios, and how the cost grows."""
+
+    avatar: Path | None = None
+    """Avatar to render and to go on training; a small synthetic one is trained when left out."""
+    capture: Path | None = None
+    """Capture folder to train on; a small synthetic one is made when left out."""
+    preset: Preset = "draft"
+    """Model size of the training runs."""
+    steps: int = 0
+    """Steps of the run whose seconds to the target are measured; 0 = as many as suit the bench."""
+    target: float = 22.0
+    """Held-out PSNR in dB inside the head box that training is timed to."""
+    paper_seconds: float = 0.0
+    """Seconds for training the papers' field; 0 = as many as suit the bench."""
+    quick: bool = False
+    """Less of everything: under a minute on two cores."""
+    only: tuple[BenchPart, ...] = ()
+    """Measure these parts alone."""
     device: str = "auto"
     """auto, cpu or cuda."""
 
@@ -166,6 +201,7 @@ COMMANDS: dict[str, tuple[type[Command], str]] = {
     "eval": (Eval, ".train.evaluate:run"),
     "render": (Render, ".render.command:run"),
     "export": (Export, ".export.command:run"),
+    "bench": (Bench, ".bench.command:run"),
     "serve": (Serve, ".server:run"),
     "doctor": (Doctor, ".doctor:run"),
 }

@@ -45,17 +45,20 @@ class CanonicalField(nn.Module):
         Returns:
             sigma [S] 1/m and rgb [S, 3] in 0…1, display-referred.
         """
-        sigma, geometry = self._density(u)
-        rgb = torch.sigmoid(
-            self.colour(torch.cat([geometry, view, ambient, appearance], 1)).float()
-        )
-        return sigma, rgb
+        sigma, features = self.geometry(u)
+        return sigma, self.radiance(features, view, ambient, appearance)
 
     def sigma(self, u: Tensor) -> Tensor:
         """Density [S] 1/m alone."""
-        return self._density(u)[0]
+        return self.geometry(u)[0]
 
-    def _density(self, u: Tensor) -> tuple[Tensor, Tensor]:
+    def radiance(self, features: Tensor, view: Tensor, ambient: Tensor, looks: Tensor) -> Tensor:
+        """Colour [S, 3] of points whose features [S, F] `geometry` said; `looks`: appearance."""
+        told = torch.cat([features, view, ambient, looks], 1)
+        return torch.sigmoid(self.colour(told).float())
+
+    def geometry(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Density [S] 1/m, and the features [S, F] that the colour is made from."""
         features = self.density(hash_encode(u.float(), self.table, self.resolutions))
         sigma = torch.exp((features[:, 0].float() + DENSITY_BIAS).clamp(max=DENSITY_LIMIT))
         return sigma, features[:, 1:]

@@ -2,11 +2,12 @@
 """The avatar file: ONE safetensors file that works on another machine.
 
 It carries the trained weights, the subject's own head, the tracked motion, the matched camera, the
-training record and a thumbnail. Tensor names: `model.*`, `head.*`, `motion.*`, `thumbnail`.
+training record, a thumbnail and, since schema 2, the baked preview. Tensor names: `model.*`,
+`head.*`, `motion.*`, `preview.*`, `thumbnail`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from ..head.model import Head
 from ..head.motion import Motion
 from ..render.camera import Camera
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+LATER_WEIGHTS = ("tracking.",)  # beginnings of names that files of schema 1 may lack: as untrained
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class AvatarFile:
     fps: float
     record: Mapping  # training record: steps, seconds, psnr, capture path, clip path …
     thumbnail: np.ndarray  # [h, w, 3] uint8
+    preview: Mapping[str, np.ndarray] = field(default_factory=dict)  # of `Preview`; may be empty
 
     def write(self, path: Path) -> None:
         """Write the file atomically; `SpaceError` where it cannot be."""
@@ -49,6 +52,7 @@ class AvatarFile:
         }
         tensors = {f"model.{name}": array for name, array in self.weights.items()}
         tensors |= {f"head.{name}": array for name, array in head_arrays.items()}
+        tensors |= {f"preview.{name}": array for name, array in self.preview.items()}
         tensors |= self.motion.to_arrays() | {"thumbnail": self.thumbnail}
         write_tensors(path, header, tensors)
 
@@ -59,7 +63,7 @@ class AvatarFile:
         Raises:
             AvatarError: missing, truncated, of a newer schema, or with numbers that are not finite.
         """
-        header, tensors = read_tensors(path, "avatar", SCHEMA_VERSION, AvatarError)
+        header, tensors = migrate(*read_tensors(path, "avatar", SCHEMA_VERSION, AvatarError))
         for name, array in tensors.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise AvatarError(
@@ -77,6 +81,7 @@ class AvatarFile:
                 fps=float(header["fps"]),
                 record=header["record"],
                 thumbnail=tensors["thumbnail"],
+                preview=_below("preview.", tensors),
             )
         except HeadError as error:
             raise AvatarError(
@@ -86,6 +91,18 @@ class AvatarFile:
             raise AvatarError(
                 f"The avatar {path} is incomplete ({error!r}).", "Train it again."
             ) from error
+
+
+def migrate(
+    header: Mapping, tensors: Mapping[str, np.ndarray]
+) -> tuple[dict, dict[str, np.ndarray]]:
+    """Header and tensors of any older schema as those of this one.
+
+    Schema 1 had no preview (it is baked when it is first asked for). Options and tensors that
+    came later and change nothing when they are left out (`ModelConfig`'s defaults, `LATER_WEIGHTS`)
+    need no schema of their own.
+    """
+    return {**header, "schema_version": SCHEMA_VERSION}, dict(tensors)
 
 
 def _below(prefix: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

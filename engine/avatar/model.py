@@ -18,9 +18,10 @@ from ..head.skinning import HeadTensors, canonical_theta, canonical_vertices
 from .config import ModelConfig
 from .deformation import DEFORMATIONS, Condition, Deformed
 from .field import CanonicalField
-from .file import AvatarFile
+from .file import LATER_WEIGHTS, AvatarFile
 from .occupancy import OccupancyGrid
 from .partition import divide
+from .tracking import TrackerBias
 
 MARGIN = 0.01  # m around the shell, so that offsets do not leave the cube
 
@@ -53,6 +54,7 @@ class Avatar(nn.Module):
         self.share = torch.from_numpy(self.partition.share).to(device)  # [P, H]
         self.deformation = DEFORMATIONS[config.method](config, head, self.partition)
         self.field = CanonicalField(config)
+        self.tracking = TrackerBias(config)
         self.occupancy = OccupancyGrid(config.occupancy_cells, config.step)
         self.register_buffer("mean_code", torch.zeros(config.code_size))
         self.register_buffer("mean_appearance", torch.zeros(config.appearance_size))
@@ -83,8 +85,9 @@ class Avatar(nn.Module):
         weights = {
             name: torch.from_numpy(np.asarray(array)) for name, array in file.weights.items()
         }
+        untrained = {n: t for n, t in avatar.state_dict().items() if n.startswith(LATER_WEIGHTS)}
         try:
-            avatar.load_state_dict({name: weight.to(device) for name, weight in weights.items()})
+            avatar.load_state_dict(untrained | {n: w.to(device) for n, w in weights.items()})
         except RuntimeError as error:
             raise AvatarError(
                 f"The avatar {path} does not fit its own configuration.", "Train it again."
@@ -100,15 +103,31 @@ class Avatar(nn.Module):
         """[S, 3] m, canonical space → the unit cube."""
         return (x_canonical - self.low) / self.size
 
-    def condition(self, psi: np.ndarray, theta: np.ndarray) -> Condition:
-        """The condition of one keyed frame: mean codes, psi [E] or [H, E], theta [J, 3]."""
-        told = torch.as_tensor(np.asarray(psi, np.float32), device=self.device)
-        parts = len(PARTS)
+    def condition(
+        self, psi: np.ndarray, theta: np.ndarray, translation: np.ndarray | None = None
+    ) -> Condition:
+        """The condition of one keyed frame, with the codes that its pose foretells.
+
+        Args:
+            psi: [E] or [H, E].
+            theta: [J, 3] rad.
+            translation: [3] m; without it the codes are the training frames' mean.
+        """
+
+        def tensor(array: np.ndarray) -> Tensor:
+            return torch.as_tensor(np.asarray(array, np.float32), device=self.device)[None]
+
+        told, turned = tensor(psi), tensor(theta)
+        code, appearance = self.mean_code[None], self.mean_appearance[None]
+        if translation is not None:
+            features = self.tracking.features(turned, tensor(translation))
+            code = code + features @ self.tracking.code
+            appearance = appearance + features @ self.tracking.appearance
         return Condition(
-            psi=(told.expand(parts, -1) if told.ndim == 1 else told)[None],
-            theta=torch.as_tensor(np.asarray(theta, np.float32), device=self.device)[None],
-            code=self.mean_code[None],
-            appearance=self.mean_appearance[None],
+            psi=told[:, None].expand(-1, len(PARTS), -1) if told.ndim == 2 else told,
+            theta=turned,
+            code=code,
+            appearance=appearance,
         )
 
     def rest_condition(self) -> Condition:

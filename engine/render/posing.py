@@ -51,8 +51,12 @@ class Poser:
         self._rest_offsets = vertex_offsets(skin, rest.new_zeros(1, len(skin.expressions)), rest)[0]
 
     def pose(self, psi: Tensor, theta: Tensor, translation: Tensor) -> Pose:
-        """Pose N frames: psi [N, E] or [N, P, E], theta [N, J, 3], translation [N, 3]."""
-        skin = self.avatar.skin
+        """Pose N frames: psi [N, E] or [N, H, E], theta [N, J, 3], translation [N, 3].
+
+        What the tracker got wrong in such poses is taken off first (`TrackerBias`).
+        """
+        skin, bias = self.avatar.skin, self.avatar.tracking
+        theta, translation = bias.corrected(bias.features(theta, translation), theta, translation)
         transforms = joint_transforms(theta, translation, skin.joints)
         offsets = vertex_offsets(skin, psi, theta)
         undone = offsets - self._rest_offsets if self.avatar.config.offsets else offsets * 0

@@ -27,6 +27,8 @@ class Progress:
     rays: int = 0  # rays of the next step
     loss: float | None = None  # running means, as the curves show them
     psnr: float | None = None
+    rate: float = 1.0  # factor of all learning rates, halved by every way back
+    setbacks: list[str] = field(default_factory=list)  # what sent training back, and when
     curves: dict[str, list[float]] = field(
         default_factory=lambda: {"step": [], "loss": [], "psnr": [], "seconds": []}
     )

@@ -72,8 +72,11 @@ def run(config: Train, job: Job) -> dict:
     def save() -> None:
         save_checkpoint(path, key, state, optimiser, random, progress)
 
+    def restore() -> None:
+        vars(progress).update(vars(load_checkpoint(path, key, state, optimiser, random)))
+
     try:
-        train(settings, frames, avatar, per_frame, optimiser, random, progress, job, save)
+        train(settings, frames, avatar, per_frame, optimiser, random, progress, job, save, restore)
     except (Cancelled, KeyboardInterrupt):
         save()
         raise
@@ -86,6 +89,7 @@ def run(config: Train, job: Job) -> dict:
         "seconds": progress.seconds,
         "psnr_train": progress.curves["psnr"][-1],
         "samples_per_second": progress.samples / max(progress.seconds, 1e-9),
+        "setbacks": len(progress.setbacks),
         "avatar": str(avatar_path),
     }
 
@@ -125,6 +129,7 @@ def finish(
         "steps": progress.step,
         "seconds": round(progress.seconds, 2),
         "samples": progress.samples,
+        "setbacks": progress.setbacks,
         "psnr_train": progress.curves["psnr"][-1],
         "capture": str(Path(config.capture).resolve()),
         "source": dict(capture.source),

@@ -19,12 +19,14 @@ from ..head.motion import Motion
 from ..kernels.compositing import composite
 from ..render.camera import Camera
 from ..render.posing import Poser
-from ..render.sampling import Rays, frame_rows, sample
+from ..render.sampling import Rays, Samples, frame_rows, sample
 from .losses import ROBUST
 from .metrics import Box, Picture
 
 RATE = 1e-2  # Adam's; the codes of training frames differ by some tenths
-RAYS = 1024  # per step
+RAYS = 512  # per step
+BATCHES = 8  # of rays are sampled once for each frame; the steps take turns with them
+BUDGET = 12  # samples per ray, where they count
 HOLD = 1e-3  # weight of the mean squared code, as in training
 
 
@@ -47,43 +49,46 @@ class LatentFit:
             motion: the one frame [1].
         """
         avatar, poser = self.avatar, self._poser
-        told = avatar.condition(motion.psi[0], motion.theta[0])
+        told = avatar.condition(motion.psi[0], motion.theta[0], motion.translation[0])
         psi, theta, translation = (
             torch.as_tensor(array, device=avatar.device)
             for array in (motion.psi, motion.theta, motion.translation)
         )
         pose = poser.pose(psi, theta, translation)
         cells = poser.cell_map([poser.frame_cells(pose, 0)], self._grown)
+        batches = [self._rays(truth, box, camera) for _ in range(min(BATCHES, self.steps))]
+        seen = [(sample(poser, pose, rays, cells, BUDGET), wanted) for rays, wanted in batches]
+        seen = [(samples, wanted) for samples, wanted in seen if len(samples)]
         code, appearance = (
             value.clone().requires_grad_() for value in (told.code, told.appearance)
         )
         codes = [value for value in (code, appearance) if value.numel()]
-        optimiser = torch.optim.Adam(codes, lr=RATE) if codes else None
-        for _ in range(self.steps if codes else 0):
-            rays, wanted = self._rays(truth, box, camera)
-            samples = sample(poser, pose, rays, cells)
-            if not len(samples):
-                continue
-            with torch.autocast(avatar.device.type, torch.bfloat16):
-                result = avatar.evaluate(
-                    samples.x_canonical,
-                    samples.view,
-                    frame_rows(samples.frame, 1),
-                    replace(told, code=code, appearance=appearance),
-                )
-            colour, alpha, _ = composite(
-                result.sigma * avatar.config.step,
-                result.rgb,
-                samples.ray_start,
-                samples.ray_count,
-            )
-            error = (colour + 1 - alpha[:, None] - wanted) / ROBUST
-            loss = (torch.sqrt(1 + error**2) - 1).mean() * ROBUST
+        if not codes or not seen:
+            return told
+        optimiser = torch.optim.Adam(codes, lr=RATE)
+        for step in range(self.steps):
+            samples, wanted = seen[step % len(seen)]
+            loss = self._loss(samples, wanted, replace(told, code=code, appearance=appearance))
             loss = loss + HOLD * sum(value.square().mean() for value in codes)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
         return replace(told, code=code.detach(), appearance=appearance.detach())
+
+    def _loss(self, samples: Samples, wanted: Tensor, condition: Condition) -> Tensor:
+        """The robust colour error, as in training but on white."""
+        with torch.autocast(self.avatar.device.type, torch.bfloat16):
+            result = self.avatar.evaluate(
+                samples.x_canonical, samples.view, frame_rows(samples.frame, 1), condition
+            )
+        colour, alpha, _ = composite(
+            result.sigma * samples.length,
+            result.rgb,
+            samples.ray_start,
+            samples.ray_count,
+        )
+        error = (colour + 1 - alpha[:, None] - wanted) / ROBUST
+        return (torch.sqrt(1 + error**2) - 1).mean() * ROBUST
 
     def _rays(self, truth: Picture, box: Box, camera: Camera) -> tuple[Rays, Tensor]:
         """Rays through random pixels of the box, and their colours [R, 3] on white."""

@@ -5,6 +5,7 @@ Stage one holds every sample to one part by the head model's labels, while the a
 labels; stage two blends softly and trains everything jointly (PartNerFace, two-stage training).
 """
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -24,6 +25,9 @@ from .losses import losses
 from .per_frame import PerFrame
 from .prior import start_from_head
 from .settings import TrainSettings
+from .watch import Watch, slowed
+
+log = logging.getLogger(__name__)
 
 FRESH = 0.02  # weight of the newest step in the curves' running means
 CURVE_EVERY = 10  # steps
@@ -34,7 +38,9 @@ SURVEYS = 2000  # frames whose coarse cells are kept, about a megabyte each
 def optimiser_for(settings: TrainSettings, avatar: Avatar, per_frame: PerFrame) -> torch.optim.Adam:
     """Adam with a rate for the table, one for nets and codes, one for corrections."""
     table = avatar.field.table
-    nets = [value for value in avatar.parameters() if value is not table]
+    bias = list(avatar.tracking.parameters())
+    apart = {id(value) for value in (table, *bias)}
+    nets = [value for value in avatar.parameters() if id(value) not in apart]
     codes = [value for value in (per_frame.code, per_frame.appearance) if value.requires_grad]
     groups = [
         {"name": "table", "params": [table], "lr": settings.rate_table},
@@ -48,6 +54,7 @@ def optimiser_for(settings: TrainSettings, avatar: Avatar, per_frame: PerFrame) 
             "params": list(per_frame.corrections.values()),
             "lr": settings.rate_corrections,
         },
+        {"name": "bias", "params": bias if settings.tracker_bias else [], "lr": settings.rate_bias},
     ]
     groups = [group | {"first_lr": group["lr"]} for group in groups if group["params"]]
     return torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
@@ -63,6 +70,7 @@ def train(
     progress: Progress,
     job: Job,
     save: Callable[[], None],
+    restore: Callable[[], None],
 ) -> None:
     """Train from `progress.step` to the last step, saving now and then.
 
@@ -76,26 +84,31 @@ def train(
         progress: where the run stands; changed in place.
         job: told of every step; its cancellation ends the run.
         save: writes a checkpoint.
+        restore: goes back to it, `progress` included.
 
     Raises:
         Cancelled: the job was asked to stop; everything is as the last whole step left it.
+        DivergedError: training failed again and again (`watch`).
     """
     poser = Poser(avatar)
     cells: dict[int, FrameCells] = {}
     if progress.step == 0:
+        avatar.tracking.observe(frames.theta, frames.translation)
         avatar.occupancy.start(avatar.skin, avatar.low, avatar.size, avatar.config.shell)
         start_from_head(avatar, random)
+        save()
     grown = poser.grown_occupancy()
-    saved = time.time()
-    for step in range(progress.step, settings.steps):
-        began = time.time()
+    saved, watch = time.time(), Watch()
+    while progress.step < settings.steps:
+        began, step = time.time(), progress.step
         share = step / settings.steps
         stage_two = share >= settings.warm_up
         avatar.window = avatar.config.position_octaves * min(share / settings.anneal, 1.0) + 1e-3
         for group in optimiser.param_groups:
             # In stage one there is nothing yet that corrections could hold on to.
-            waits = group["name"] == "corrections" and not stage_two
+            waits = group["name"] in ("corrections", "bias") and not stage_two
             group["lr"] = 0.0 if waits else group["first_lr"] * settings.last_rate**share
+            group["lr"] *= progress.rate
         if step >= settings.occupancy_from and step % settings.occupancy_every == 0:
             update_occupancy(
                 avatar, per_frame, frames, random, anew=step == settings.occupancy_from
@@ -106,8 +119,10 @@ def train(
             len(frames), min(settings.frames_per_step, len(frames)), replace=False
         )
         rows = torch.from_numpy(chosen).to(avatar.device)
+        # A frame often goes without what is its own, as every keyed frame will.
+        kept = (torch.rand(len(rows), device=avatar.device) >= settings.dropout).float()
         psi, theta, translation = per_frame.corrected(
-            rows, frames.psi[rows], frames.theta[rows], frames.translation[rows]
+            rows, frames.psi[rows], frames.theta[rows], frames.translation[rows], kept
         )
         pose = poser.pose(psi, theta, translation)
         cell_map = poser.cell_map(surveyed(cells, chosen, poser, pose), grown)
@@ -116,7 +131,7 @@ def train(
         budget = settings.samples_per_ray if step > settings.occupancy_from else 0
         samples = sample(poser, pose, rays, cell_map, budget)
 
-        condition = per_frame.condition(rows, psi, theta)
+        condition = per_frame.condition(avatar.tracking, rows, psi, theta, translation, kept)
         labels = None if stage_two else samples.surface_part.argmax(1)
         with torch.autocast(avatar.device.type, torch.bfloat16):
             result = evaluate_samples(avatar, samples, len(chosen), condition, labels)
@@ -126,8 +141,12 @@ def train(
         background = torch.rand(len(target), 3, device=target.device)
         loss = losses(
             settings, colour, alpha, weights, target, background, samples, result.deformed,
-            *per_frame.size(rows), stage_two=stage_two,
+            *per_frame.size(rows), avatar.tracking.size(), stage_two=stage_two,
         )  # fmt: skip
+        if watch.observe(loss.value, alpha, target[:, 3]):
+            go_back(watch.trouble, progress, restore)
+            grown, watch = poser.grown_occupancy(), Watch()
+            continue
         optimiser.zero_grad(set_to_none=True)
         loss.total.backward()
         optimiser.step()
@@ -137,10 +156,10 @@ def train(
         progress.step = step + 1
         progress.seconds += time.time() - began
         psnr = -10 * math.log10(max(loss.mse, 1e-10))
-        progress.observe(float(loss.total.detach()), psnr, FRESH)
+        progress.observe(loss.value, psnr, FRESH)
         if progress.step % CURVE_EVERY == 0 or progress.step == settings.steps:
             progress.record()
-        if time.time() - saved > settings.checkpoint_s:
+        if time.time() - saved > settings.checkpoint_s and watch.healthy:
             save()
             saved = time.time()
         rate = progress.samples / progress.seconds
@@ -149,6 +168,19 @@ def train(
             progress.step, settings.steps,
             loss=progress.loss, psnr=progress.psnr, samples_per_s=rate,
         )  # fmt: skip
+
+
+def go_back(trouble: str, progress: Progress, restore: Callable[[], None]) -> None:
+    """Return to the last good checkpoint with lower rates, and remember why.
+
+    Raises:
+        DivergedError: this has been tried often enough.
+    """
+    rate = slowed(progress.rate, trouble, len(progress.setbacks))
+    setbacks = [*progress.setbacks, f"step {progress.step}: {trouble}"]
+    log.warning("%s; going back with rates × %g", setbacks[-1], rate)
+    restore()
+    progress.rate, progress.setbacks = rate, setbacks
 
 
 def evaluate_samples(
@@ -194,7 +226,9 @@ def update_occupancy(
         flat = reachable[part]
         u = grid.centres(flat) + (torch.rand(len(flat), 3, device=avatar.device) - 0.5) / grid.cells
         row = torch.from_numpy(random.integers(len(frames), size=1)).to(avatar.device)
-        condition = per_frame.condition(row, frames.psi[row], frames.theta[row])
+        condition = per_frame.condition(
+            avatar.tracking, row, frames.psi[row], frames.theta[row], frames.translation[row]
+        )
         ones = torch.ones(len(flat), 1, device=avatar.device)
         deformed = avatar.deformation(u * 2 - 1, ones, condition, avatar.window, None)
         sigma = avatar.field.sigma(u + deformed.offset / avatar.size)

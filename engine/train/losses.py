@@ -18,6 +18,7 @@ class Losses:
     """The weighted sum to minimise, and the plain colour error for the curve."""
 
     total: Tensor
+    value: float  # of the sum
     mse: float  # over the rays' colours on their random backgrounds
 
 
@@ -32,6 +33,7 @@ def losses(
     deformed: Deformed,
     code_size: Tensor,
     correction_size: Tensor,
+    bias_size: Tensor,
     *,
     stage_two: bool,
 ) -> Losses:
@@ -48,6 +50,7 @@ def losses(
         deformed: what the deformation said of them.
         code_size: mean square of the codes.
         correction_size: squares of the corrections.
+        bias_size: mean square of the tracker's bias.
         stage_two: whether the partition is soft by now.
     """
     matte = target[:, 3:]
@@ -63,4 +66,5 @@ def losses(
     cross = -(heuristic * torch.log_softmax(deformed.logits.float(), 1)).sum(1).mean()
     total = total + partition * cross
     total = total + settings.loss_code * code_size + settings.loss_correction * correction_size
-    return Losses(total, float(error.detach().square().mean()))
+    total = total + settings.loss_bias * bias_size
+    return Losses(total, float(total.detach()), float(error.detach().square().mean()))

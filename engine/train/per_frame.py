@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from ..avatar.config import ModelConfig
 from ..avatar.deformation import Condition
+from ..avatar.tracking import TrackerBias
 from ..head.model import JOINTS, PARTS
 
 
@@ -40,22 +41,45 @@ class PerFrame(nn.Module):
         )
 
     def corrected(
-        self, chosen: Tensor, psi: Tensor, theta: Tensor, translation: Tensor
+        self, chosen: Tensor, psi: Tensor, theta: Tensor, translation: Tensor, kept: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The parameters of the chosen rows [n] with their corrections.
+        """The parameters of the chosen rows [n] with their corrections, where `kept` [n] is one.
 
         The corrections' mean over all frames is taken off: the avatar itself must learn what all
         frames share, or frames without corrections would not fit it.
         """
         if not self.corrections:
             return psi, theta, translation
-        own = {name: value[chosen] - value.mean(0) for name, value in self.corrections.items()}
+        own = {
+            name: ((value[chosen] - value.mean(0)).flatten(1) * kept[:, None]).view_as(
+                value[chosen]
+            )
+            for name, value in self.corrections.items()
+        }
         return psi + own["psi"], theta + own["theta"], translation + own["translation"]
 
-    def condition(self, chosen: Tensor, psi: Tensor, theta: Tensor) -> Condition:
-        """The nets' condition of the chosen rows [n]."""
-        per_part = psi[:, None].expand(-1, len(PARTS), -1)
-        return Condition(per_part, theta, self.code[chosen], self.appearance[chosen])
+    def condition(
+        self,
+        bias: TrackerBias,
+        chosen: Tensor,
+        psi: Tensor,
+        theta: Tensor,
+        translation: Tensor,
+        kept: Tensor | None = None,
+    ) -> Condition:
+        """The nets' condition of the chosen rows [n].
+
+        Codes are what the pose foretells (`bias`) and what the frame has of its own; the frame's
+        own share counts where `kept` [n] is one (all of it when None).
+        """
+        features = bias.features(theta, translation)
+        own = 1.0 if kept is None else kept[:, None]
+        return Condition(
+            psi=psi[:, None].expand(-1, len(PARTS), -1),
+            theta=theta,
+            code=features @ bias.code + own * self.code[chosen],
+            appearance=features @ bias.appearance + own * self.appearance[chosen],
+        )
 
     def size(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Mean square of the chosen codes, and squares of the corrections per frame."""

@@ -32,10 +32,16 @@ class TrainSettings:
     """Learning rate of all nets and codes."""
     rate_corrections: float = 1e-4
     """Learning rate of the per-frame corrections."""
+    rate_bias: float = 2e-3
+    """Learning rate of the tracker's bias."""
     last_rate: float = 0.05
     """Learning rates fall exponentially to this share."""
     codes: bool = True
     """Learn a deformation and an appearance code for each frame."""
+    dropout: float = 0.5
+    """Chance that a frame goes without its own codes and corrections in a step."""
+    tracker_bias: bool = True
+    """Learn the tracker's errors that the head's pose foretells (codes, rotation, place)."""
     corrections: bool = True
     """Learn small per-frame corrections of head pose and expression."""
     loss_alpha: float = 0.1
@@ -44,6 +50,8 @@ class TrainSettings:
     """Weight of the mean squared offset (in units of `offset_scale`)."""
     loss_code: float = 1e-3
     """Weight of the mean squared codes."""
+    loss_bias: float = 1e-3
+    """Weight of the mean squared tracker bias."""
     loss_partition: float = 0.1
     """Weight of the assigner's cross-entropy to the heuristic partition in stage one …"""
     loss_partition_late: float = 0.01
@@ -73,6 +81,7 @@ VARIANTS: dict[str, tuple[dict, dict]] = {
     "all-expressions": ({"masked": False}, {}),
     "no-codes": ({}, {"codes": False}),
     "no-corrections": ({}, {"corrections": False}),
+    "no-bias": ({}, {"tracker_bias": False}),
     "parts-1": ({"parts": 1}, {}),
     "parts-4": ({"parts": 4}, {}),
     "parts-16": ({"parts": 16}, {}),
