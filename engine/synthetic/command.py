@@ -42,7 +42,7 @@ def run(config: Synth, job: Job) -> dict:
             "Give larger --frames or --size.",
         )
     job.update("growing the person", 0, 1)
-    person = make_person(config.seed, load_head_model("generic"))
+    person = make_person(config.seed, load_head_model("generic"), config.glasses)
     motion = _whole_motion(person.head, config)
     camera = frame_camera(person, motion, config.size)
     _unfinish(config.out / "capture.json")
@@ -62,7 +62,12 @@ def run(config: Synth, job: Job) -> dict:
         motion=motion,
         train=tuple(range(config.frames)),
         test=tuple(range(config.frames, total)),
-        source={"kind": "synthetic", "seed": config.seed, "style": person.look.style},
+        source={
+            "kind": "synthetic",
+            "seed": config.seed,
+            "style": person.look.style,
+            "glasses": person.look.frame is not None,
+        },
     )
     if config.video is not None:
         write_video(config.video, capture, job)

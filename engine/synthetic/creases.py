@@ -15,6 +15,7 @@ from .fields import Face, Fields
 
 SIDES = ("Right", "Left")  # x < 0, x > 0
 JAW_WIDE = 0.35  # rad, where the jaw counts as wide open
+CHIN_FOLD = 0.0095  # m, how far below the lower lip's outline the fold over the chin runs
 ON_BOTH_SIDES = ("crow", "fold", "grin", "dimple", "puff")
 ON_THE_MIDDLE = (
     "forehead",
@@ -26,6 +27,7 @@ ON_THE_MIDDLE = (
     "roll_upper",
     "roll_lower",
     "stretch",
+    "bare",
 )
 TERMS = ON_THE_MIDDLE + tuple(name + side for name in ON_BOTH_SIDES for side in SIDES)
 
@@ -78,6 +80,11 @@ def activations(value: dict[str, float], jaw: float) -> dict[str, float]:
         "roll_upper": _square(of("mouthRollUpper") + 0.4 * mean("mouthPress")),
         "roll_lower": _square(of("mouthRollLower") + 0.4 * mean("mouthPress")),
         "stretch": max(mean("mouthStretch"), 0.0) * min(wide, 1.5),
+        # the upper lip bares the teeth in a broad smile, more so with the mouth open
+        "bare": min(
+            _square(mean("mouthSmile") + 0.8 * mean("mouthUpperUp")) * (1 + 0.7 * min(wide, 1.2)),
+            1.8,
+        ),
     }
     for side in SIDES:
         smile, squint = of("mouthSmile" + side), of("eyeSquint" + side)
@@ -122,35 +129,38 @@ def crease_terms(
     mouth = np.exp(-np.square(np.maximum(where.lip, 0) / 0.008))  # on the lips and just around
     upper = 1 / (1 + np.exp(-where.seam / 0.0015))
     away_from_eyes = np.clip((where.eye - 0.002) / 0.006, 0, 1)
-    middle = np.exp(-np.square(rest[:, 0] / (0.5 * abs(face.landmarks[54, 0]))))
+    half = abs(face.landmarks[54, 0])  # m, of the mouth
+    middle = _dip(rest[:, 0], 0.5 * half)
 
     raw = {
-        "forehead": _times(1.5 * mm * forehead_ripple(where.forehead, rest[:, 0]), out),
+        "forehead": _times(2.2 * mm * forehead_ripple(where.forehead, rest[:, 0]), out),
         "frown": _times(
             mm
             * away_from_eyes
-            * (-1.5 * _dip(where.frown, 0.0024) + 1.3 * _dip(where.frown - 0.006, 0.0045)),
+            * (-1.9 * _dip(where.frown, 0.0027) + 1.5 * _dip(where.frown - 0.0065, 0.0045)),
             out,
         ),
-        "bunny": _times(-0.8 * mm * _dip(where.bunny, 0.0026), out),
+        "bunny": _times(-1.7 * mm * _dip(where.bunny, 0.0027), out),
         "pout": _times(mouth * 1e-3, 4.5 * ahead)
         + _times(1e-3 * mouth * (upper - 0.5) * middle, 2.5 * up),
         "ring": _times(mouth * 1e-3, 3.5 * ahead - 1.5 * across),
-        "chin": _times(mm * _dip(where.chin, 0.012), 2.5 * out + 1.5 * up),
+        "chin": _times(mm * _dip(where.chin, 0.012), 2.5 * out + 1.5 * up)
+        + _times(-1.8 * mm * (1 - upper) * middle * _dip(where.lip - CHIN_FOLD, 0.0030), out),
         "roll_upper": _times(1e-3 * upper * mouth, -1.5 * up)
         + _times(1.8e-3 * upper * _dip(where.lip - 0.004, 0.004), out),
         "roll_lower": _times(1e-3 * (1 - upper) * mouth, 1.5 * up)
         + _times(2.2e-3 * (1 - upper) * _dip(where.lip - 0.005, 0.005), out),
         "stretch": _times(1e-3 * mouth * (1 - upper) * middle, -3.0 * up - 2.0 * ahead),
+        "bare": _times(2.8e-3 * mouth * upper * _dip(rest[:, 0], 0.8 * half), up),
     }
     cheek = _dip(where.cheek, 0.022)
     beside = where.fold_held / (1 + np.exp(-where.fold / 0.0015))  # on the cheek's side of the fold
-    fold = beside * 2.6 * _dip(where.fold - 0.011, 0.010)
-    fold -= where.fold_held * 2.4 * _dip(where.fold, 0.0024)
+    fold = beside * 3.0 * _dip(where.fold - 0.011, 0.010)
+    fold -= where.fold_held * 2.4 * _dip(where.fold, 0.0029)
     hollow = -3e-3 * beside * _dip(where.fold - 0.022, 0.010)
     dimple = -2.0 * mm * where.outside * _dip(where.corner - 0.012, 0.005)
     both = {
-        "crow": _times(-1.1 * mm * away_from_eyes * _dip(where.crow, 0.0016), out)
+        "crow": _times(-1.9 * mm * away_from_eyes * _dip(where.crow, 0.0019), out)
         + _times(1.2e-3 * cheek, up),
         "fold": _times(mm * fold * np.clip(where.lip / 0.006, 0, 1), out),
         "grin": _times(1e-3 * _dip(where.corner, 0.014), 3.0 * across - 4.0 * ahead + 1.5 * up)
@@ -172,7 +182,7 @@ def forehead_ripple(height: np.ndarray, x: np.ndarray) -> np.ndarray:
     """
     wave = height + 0.0016 * np.cos(x / 0.011) + 2.0 * np.square(x)  # m
     lines = sum(
-        _dip(wave - at, 0.0021) * weight
+        _dip(wave - at, 0.0026) * weight
         for at, weight in ((0.016, 0.8), (0.026, 1.0), (0.036, 0.7))
     )
     between = np.exp(-np.square((height - 0.026) / 0.018))

@@ -242,7 +242,7 @@ def _crow_lines(corner: np.ndarray) -> list[np.ndarray]:
     lines = []
     for rise in (0.55, 0.02, -0.5):
         start = corner + np.array([side * 0.007, rise * 0.006, -0.003])
-        lines.append(start + np.linspace(0, 1, 9)[:, None] * (side * 0.013, rise * 0.013, -0.011))
+        lines.append(start + np.linspace(0, 1, 9)[:, None] * (side * 0.016, rise * 0.018, -0.015))
     return lines
 
 

@@ -22,6 +22,14 @@ IRIS = {
     "hazel": (0.14, 0.085, 0.03), "green": (0.10, 0.15, 0.075),
     "blue": (0.11, 0.20, 0.34), "grey": (0.17, 0.21, 0.24),
 }  # fmt: skip
+# Frames of glasses: colour, strength of the highlight
+FRAMES = {
+    "black": ((0.012, 0.012, 0.014), 1.0), "tortoise": ((0.085, 0.034, 0.012), 1.0),
+    "red": ((0.16, 0.016, 0.018), 1.0), "blue": ((0.018, 0.035, 0.10), 1.0),
+    "steel": ((0.24, 0.24, 0.25), 2.6), "gold": ((0.34, 0.22, 0.075), 2.6),
+}  # fmt: skip
+METALS = ("steel", "gold")
+WEARERS = 1 / 3  # share of the people who wear glasses
 STYLES = ("short", "swept", "parted", "bob", "curly", "cropped")
 CLOTH = np.array([
     [0.03, 0.04, 0.07], [0.10, 0.10, 0.11], [0.25, 0.06, 0.05],
@@ -36,6 +44,17 @@ class Light:
     towards: np.ndarray  # [3], unit
     colour: np.ndarray  # [3], linear
     width: float  # rad, half angle, softens shadow and terminator
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What somebody's glasses look like."""
+
+    colour: np.ndarray  # [3]
+    gloss: float  # strength of the highlight
+    radius: float  # m, half the thickness of the rims
+    height: float  # of a lens, as a share of its width
+    power: float  # of the lens's outline: 2 is round, more is squarer
 
 
 @dataclass(frozen=True)
@@ -63,10 +82,11 @@ class Look:
     sky: np.ndarray  # [3], ambient light from above
     ground: np.ndarray  # [3], from below
     backdrop: np.ndarray  # [3], linear colour of the background at its brightest
+    frame: Frame | None  # the glasses' frame; None for who wears none
 
 
-def make_look(seed: int) -> Look:
-    """The look of person number `seed`."""
+def make_look(seed: int, glasses: str = "auto") -> Look:
+    """The look of person number `seed`; `glasses` is auto (the seed decides), yes or no."""
     random = np.random.default_rng((seed, 11))
     tone = np.clip(random.beta(1.1, 1.6), 0, 1) * (len(SKIN) - 1)
     skin = np.array([np.interp(tone, range(len(SKIN)), SKIN[:, c]) for c in range(3)])
@@ -102,9 +122,23 @@ def make_look(seed: int) -> Look:
         rim=_lamp(random, (125, 150), (20, 40), 1.4, (-0.3, 0.5), -side, 0.2),
         sky=0.34 * _warm(random.uniform(-0.5, 0.1)), ground=0.16 * _warm(random.uniform(0.1, 0.6)),
         backdrop=random.uniform(0.16, 0.45) * _warm(random.uniform(-0.6, 0.5)),
+        frame=_choose_frame(seed, glasses),
     )  # fmt: skip
     single = {k: v.astype(np.float32) for k, v in vars(look).items() if isinstance(v, np.ndarray)}
     return replace(look, **single)
+
+
+def _choose_frame(seed: int, glasses: str) -> Frame | None:
+    """Drawn apart from the rest of the look, which is the same with and without glasses."""
+    random = np.random.default_rng((seed, 26))
+    wears = {"auto": random.random() < WEARERS, "yes": True, "no": False}[glasses]
+    name = str(random.choice(list(FRAMES)))
+    colour, gloss = FRAMES[name]
+    radius = random.uniform(0.0009, 0.0011) if name in METALS else random.uniform(0.0015, 0.0021)
+    height, power = random.uniform(0.74, 0.92), random.uniform(2.1, 3.4)
+    if not wears:
+        return None
+    return Frame(np.array(colour, np.float32), gloss, float(radius), float(height), float(power))
 
 
 def _lamp(

@@ -9,17 +9,17 @@ from ..head.motion import Motion
 FPS = 25.0
 # Mouth shapes of speech, and faces, by ARKit names without their side; "jaw" in rad.
 VISEMES = (
-    {"jaw": 0.17, "mouthLowerDown": 0.25, "mouthUpperUp": 0.12},
-    {"jaw": 0.09, "mouthStretch": 0.25, "mouthSmile": 0.15, "mouthLowerDown": 0.15},
+    {"jaw": 0.17, "mouthLowerDown": 0.20, "mouthUpperUp": 0.30},
+    {"jaw": 0.09, "mouthStretch": 0.25, "mouthSmile": 0.20, "mouthUpperUp": 0.30},
     {"jaw": 0.12, "mouthFunnel": 0.5, "mouthPucker": 0.25},
     {"jaw": 0.05, "mouthPucker": 0.60},
     {"mouthPress": 0.4, "mouthRollLower": 0.2, "mouthRollUpper": 0.15},
     {"jaw": 0.03, "mouthRollLower": 0.45, "mouthUpperUp": 0.2},
-    {"jaw": 0.06, "mouthSmile": 0.25, "mouthStretch": 0.2},
+    {"jaw": 0.06, "mouthSmile": 0.30, "mouthStretch": 0.2, "mouthUpperUp": 0.25},
     {"jaw": 0.04, "mouthFunnel": 0.4, "mouthUpperUp": 0.2, "mouthLowerDown": 0.2},
 )
 FACES = (
-    {"mouthSmile": 0.55, "cheekSquint": 0.35, "eyeSquint": 0.2},
+    {"mouthSmile": 0.6, "cheekSquint": 0.35, "eyeSquint": 0.2, "mouthUpperUp": 0.3, "jaw": 0.06},
     {"browInnerUp": 0.55, "browOuterUp": 0.5, "eyeWide": 0.25},
     {"browDown": 0.55, "eyeSquint": 0.3},
     {"mouthFrown": 0.4, "mouthShrugLower": 0.35},
@@ -30,11 +30,11 @@ FACES = (
     {"mouthRight": 0.25, "mouthSmileRight": 0.35},
 )
 STRONG_FACES = (
-    {"mouthSmile": 1.0, "cheekSquint": 0.7, "eyeSquint": 0.35, "jaw": 0.26},
+    {"mouthSmile": 1.0, "cheekSquint": 0.7, "eyeSquint": 0.35, "mouthUpperUp": 0.3, "jaw": 0.2},
     {"browInnerUp": 0.95, "browOuterUp": 0.9, "eyeWide": 0.55, "jaw": 0.33, "mouthFunnel": 0.35},
     {"browDown": 0.95, "noseSneer": 0.75, "mouthUpperUp": 0.4, "jaw": 0.15, "mouthStretch": 0.4},
     {"mouthPucker": 0.95, "browInnerUp": 0.8, "browOuterUp": 0.5},
-    {"mouthSmile": 0.8, "browDown": 0.7, "eyeSquint": 0.6},
+    {"mouthSmile": 0.8, "browDown": 0.7, "eyeSquint": 0.6, "mouthUpperUp": 0.4, "jaw": 0.05},
     {
         "mouthSmileLeft": 0.95,
         "mouthLeft": 0.4,

@@ -27,7 +27,7 @@ class Picture:
 class Studio:
     """A person before the camera: what stays the same over all frames is made once.
 
-    The mesh holds skin, hair and torso, in this order.
+    The mesh holds skin, hair, glasses and torso, in this order.
     """
 
     def __init__(self, person: Person, camera: Camera) -> None:
@@ -38,13 +38,11 @@ class Studio:
         self._rays = self._samples.rays()
         self._empty = display(self._backdrop())
         self._torso = make_torso(person.surface, person.noise)
-        skin_count, hair_count = len(person.surface.rest), len(person.hair.vertices)
-        parts = (
-            person.surface.faces,
-            person.hair.faces + skin_count,
-            self._torso.faces + skin_count + hair_count,
-        )
-        rest = (person.surface.rest, person.hair.vertices, self._torso.vertices)
+        rest = (person.surface.rest, *(m.vertices for m in (person.hair, person.glasses)))
+        rest = (*rest, self._torso.vertices)
+        faces = [m.faces for m in (person.surface, person.hair, person.glasses, self._torso)]
+        start = np.cumsum([0] + [len(vertices) for vertices in rest[:-1]])
+        parts = [part + first for part, first in zip(faces, start, strict=True)]
         self._scene = Scene(np.concatenate(rest), np.concatenate(parts))
         self._shader = Shader(person, self._torso, self._scene, shadow_rays=1 if fine > 2 else 3)
 
@@ -53,7 +51,7 @@ class Studio:
         posed = self.person.pose(psi, theta, translation)
         root = posed.transforms[0]
         torso = self._torso.vertices @ root[:, :3].T + root[:, 3]
-        vertices = np.concatenate([posed.skin, posed.hair, torso])
+        vertices = np.concatenate([posed.skin, posed.hair, posed.glasses, torso])
         self._scene.move(vertices)
         origin, directions = self._rays
         place = self._window(vertices)

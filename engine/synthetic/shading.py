@@ -14,6 +14,8 @@ from .torso import Torso
 
 SKY_RAYS = 16  # a vertex, once
 SKY_REACH, SHADOW_REACH = 0.10, 0.30  # m
+LENS_TINT = np.array([0.93, 0.95, 0.95], np.float32)  # what a lens lets through
+LENS_SKY, LENS_GLINT = 0.04, 0.10  # what it mirrors of the sky and of the lamps
 MOUTH_AJAR = 0.12  # rad, while the sky is measured: the mouth's inside shades itself
 
 
@@ -45,13 +47,14 @@ class Seen:
 
 
 class Shader:
-    """A person's skin, hair and clothes under the studio's lamps."""
+    """A person's skin, hair, glasses and clothes under the studio's lamps."""
 
     def __init__(self, person: Person, torso: Torso, scene: Scene, shadow_rays: int) -> None:
         self._shadow_rays = shadow_rays  # a sample
         self.person, self._torso, self._scene = person, torso, scene
         self.hair_start = len(person.surface.faces)
-        self.torso_start = self.hair_start + len(person.hair.faces)
+        self.glasses_start = self.hair_start + len(person.hair.faces)
+        self.torso_start = self.glasses_start + len(person.glasses.faces)
         columns = [person.surface.rest, person.fields.stacked(), self._measure_sky()[:, None]]
         self._skin_attributes = np.concatenate(columns, 1).astype(np.float32)
         hair = person.hair
@@ -64,7 +67,9 @@ class Shader:
         theta[JAW, 0] = MOUTH_AJAR
         calm = np.zeros(len(person.head.expression_names), np.float32)
         start = person.pose(calm, theta, np.zeros(3, np.float32))
-        self._scene.move(np.concatenate([start.skin, start.hair, self._torso.vertices]))
+        self._scene.move(
+            np.concatenate([start.skin, start.hair, start.glasses, self._torso.vertices])
+        )
         normals = person.surface.normals(start.skin)
         random = np.random.default_rng((person.seed, 31))
         free = np.zeros(len(normals), np.float32)
@@ -79,11 +84,15 @@ class Shader:
     def shade(self, seen: Seen, posed: Posed, psi: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """Radiance [S, 3] at the samples of one frame."""
         radiance = np.zeros((len(seen.face), 3), np.float32)
-        kind = np.searchsorted([self.hair_start, self.torso_start], seen.face, side="right")
-        skin, hair, torso = (np.flatnonzero(kind == k) for k in range(3))
+        starts = [self.hair_start, self.glasses_start, self.torso_start]
+        kind = np.searchsorted(starts, seen.face, side="right")
+        skin, hair, glasses, torso = (np.flatnonzero(kind == k) for k in range(4))
         radiance[skin] = self._shade_head(seen.only(skin), posed, psi, theta)
         radiance[hair] = self._shade_hair(seen.only(hair, self.hair_start), posed)
         radiance[torso] = self._shade_torso(seen.only(torso, self.torso_start), posed)
+        if len(self.person.glasses.faces):
+            radiance[glasses] = self._shade_frame(seen.only(glasses, self.glasses_start), posed)
+            self._veil(radiance, seen, posed)
         return radiance
 
     def _shade_head(
@@ -119,13 +128,13 @@ class Shader:
 
         on = np.flatnonzero(_within(region, "teeth"))
         matter = tooth_matter(rest[on], person.face, noise, grain)
-        bright = sky[on].clip(0.6, 1), lit[on].clip(0.2, 1)  # light bounces about in the mouth
+        bright = sky[on].clip(0.75, 1), lit[on].clip(0.5, 1)  # light bounces about in the mouth
         radiance[on] = light_skin(matter, normal[on], seen.view[on], *bright, look, 0.4)
 
         on = np.flatnonzero(_within(region, "mouth_cavity", "tongue", "eye_socket"))
         matter = mouth_matter(rest[on], _within(region[on], "tongue"), person.face, noise)
-        dim = sky[on].clip(0.2, 1)
-        radiance[on] = light_skin(matter, normal[on], seen.view[on], dim, lit[on], look, 0.6)
+        dim, glow = sky[on].clip(0.35, 1), lit[on].clip(0.15, 1)
+        radiance[on] = light_skin(matter, normal[on], seen.view[on], dim, glow, look, 0.6)
         return radiance
 
     def _shade_hair(self, seen: Seen, posed: Posed) -> np.ndarray:
@@ -138,6 +147,28 @@ class Shader:
         albedo = look.hair * (shade * root * (1 + 0.25 * tip))[:, None]
         lit = self._lit(seen, normal)
         return light_hair(albedo, rounded, tangent, seen.view, sky**1.2, lit, look)
+
+    def _shade_frame(self, seen: Seen, posed: Posed) -> np.ndarray:
+        """The frame of the glasses: lacquer or metal."""
+        glasses, look = self.person.glasses, self.person.look
+        normal = unit(seen.of(glasses.normals, glasses.faces) @ posed.transforms[NECK, :, :3].T)
+        ones = np.ones(len(normal), np.float32)
+        colour = np.broadcast_to(look.frame.colour, normal.shape)
+        matter = Matter(colour, look.frame.gloss * ones, 40 * ones, np.zeros_like(normal))
+        lit = self._lit(seen, normal)
+        return light_skin(matter, normal, seen.view, 0.8 * ones, lit, look, 0.0)
+
+    def _veil(self, radiance: np.ndarray, seen: Seen, posed: Posed) -> None:
+        """Tint what is seen through the lenses and add what they reflect, in place."""
+        look, glasses = self.person.look, self.person.glasses
+        through, normal = glasses.behind_lens(seen.points, seen.view, posed.transforms[NECK])
+        glint = LENS_SKY * look.sky * np.ones((len(through), 1), np.float32)
+        for lamp in (look.key, look.rim):
+            half = unit(seen.view[through] + lamp.towards)
+            off = np.arccos(np.clip(np.sum(normal * half, 1), -1, 1))  # rad from the mirror's angle
+            seen_lamp = smooth(off, 0.7 * lamp.width, 0.3 * lamp.width)[:, None]
+            glint += LENS_GLINT * lamp.colour * seen_lamp
+        radiance[through] = radiance[through] * LENS_TINT + glint
 
     def _shade_torso(self, seen: Seen, posed: Posed) -> np.ndarray:
         torso, look, noise = self._torso, self.person.look, self.person.noise

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .creases import forehead_ripple
+from .creases import CHIN_FOLD, forehead_ripple
 from .fields import Face, field_names
 from .look import Look
 from .noise import Noise
@@ -96,13 +96,13 @@ def eye_matter(from_centre: np.ndarray, look: Look, noise: Noise, grain: float) 
 
 def tooth_matter(points: np.ndarray, face: Face, noise: Noise, grain: float) -> Matter:
     """Teeth at points [S, 3] m, rest pose."""
-    ivory = rgb(0.62, 0.56, 0.46) * (1 + 0.05 * noise.value(points, 0.008, 40))[:, None]
-    back = smooth(face.landmarks[62, 2] - points[:, 2], 0.007, 0.036)
+    ivory = rgb(0.80, 0.745, 0.64) * (1 + 0.05 * noise.value(points, 0.008, 40))[:, None]
+    back = smooth(face.landmarks[62, 2] - points[:, 2], 0.010, 0.027)
     gap = np.abs(np.sin(np.pi * points[:, 0] / 0.0078))
     albedo = (
         ivory
         * (1 - 0.35 * (1 - smooth(gap, 0.0, 0.22)) * _kept(0.003, grain))[:, None]
-        * (1 - 0.85 * back)[:, None]
+        * (1 - 0.88 * back)[:, None]
     )
     ones = np.ones(len(points), np.float32)
     return Matter(albedo, 0.9 * ones, 60 * ones, np.zeros_like(points))
@@ -111,11 +111,11 @@ def tooth_matter(points: np.ndarray, face: Face, noise: Noise, grain: float) -> 
 def mouth_matter(points: np.ndarray, tongue: np.ndarray, face: Face, noise: Noise) -> Matter:
     """The inside of the mouth, the tongue (where `tongue` [S] is set), the sockets of the eyes."""
     depth = smooth(face.landmarks[62, 2] - points[:, 2], 0.004, 0.040)
-    flesh = np.where(tongue[:, None], (0.36, 0.13, 0.12), (0.26, 0.075, 0.07))
+    flesh = np.where(tongue[:, None], (0.46, 0.17, 0.155), (0.34, 0.095, 0.085))
     flesh = flesh * (1 + 0.08 * noise.value(points, 0.005, 45))[:, None]
     ones = np.ones(len(points), np.float32)
     return Matter(
-        flesh * (1 - 0.84 * depth)[:, None], 0.5 * (1 - depth), 40 * ones, np.zeros_like(points)
+        flesh * (1 - 0.80 * depth)[:, None], 0.5 * (1 - depth), 40 * ones, np.zeros_like(points)
     )
 
 
@@ -192,17 +192,21 @@ def _crease_lines(albedo, points, at, acts, look, noise, grain):
 
     broken = 1 + 0.3 * noise.value(points, 0.012, 17)
     wide = 0.5 * grain
-    line = np.maximum(-forehead_ripple(at["forehead"], points[:, 0]), 0) * (
-        acts["forehead"] + 0.8 * rest
+    line = (
+        1.6
+        * np.maximum(-forehead_ripple(at["forehead"], points[:, 0]), 0)
+        * (acts["forehead"] + 0.5 * rest)
     )
-    line = line + _near(at["frown"], 0.0016 + wide) * (0.8 * acts["frown"] + rest)
-    line += _near(at["bunny"], 0.0022 + wide) * 0.5 * acts["bunny"]
-    line += _near(at["crow"], 0.0009 + wide) * (0.9 * side("crow") + 0.7 * rest)
-    line += at["fold_held"] * _near(at["fold"], 0.0018 + wide) * (0.9 * side("fold") + 1.2 * rest)
+    line = line + _near(at["frown"], 0.0018 + wide) * (0.9 * acts["frown"] + rest)
+    line += _near(at["bunny"], 0.0022 + wide) * 0.8 * acts["bunny"]
+    line += _near(at["crow"], 0.0011 + wide) * (0.9 * side("crow") + 0.7 * rest)
+    line += at["fold_held"] * _near(at["fold"], 0.0021 + wide) * (0.9 * side("fold") + 1.2 * rest)
     line += _near(at["bag"], 0.0014 + wide) * (0.45 * side("crow") + 1.3 * rest)
     line += _near(at["corner"] - 0.012, 0.002 + wide) * at["outside"] * 0.4 * side("dimple")
-    dark = (0.55 * look.age + 0.45) * (line * broken).clip(0, 1.4)
-    albedo *= 1 - dark[:, None] * rgb(0.34, 0.46, 0.48)
+    below = at["seam"] < 0
+    line += _near(at["lip"] - CHIN_FOLD, 0.0022 + wide) * below * 0.7 * acts["chin"]
+    dark = (0.35 * look.age + 0.70) * (line * broken).clip(0, 1.3)
+    albedo *= 1 - dark[:, None] * rgb(0.40, 0.52, 0.54)
 
 
 def _stubble(albedo, points, at, look, noise, grain):

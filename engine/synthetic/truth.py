@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The true surface of a procedural person in the canonical pose, and how far a mesh is from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..head.model import CANONICAL_JAW, JAW, JOINTS, REGIONS
 from .person import Person
 from .scene import Scene
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "truth.safetensors"
 PROBES = 20_000
 
@@ -26,6 +26,9 @@ class Truth:
     vertex_region: np.ndarray  # [V] uint8 into REGIONS
     hair_vertices: np.ndarray  # [H, 3] float32
     hair_faces: np.ndarray  # [G, 3] int32
+    # Of who wears none, and in files of schema 1, no vertices and no faces.
+    glasses_vertices: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.float32))
+    glasses_faces: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), np.int32))
 
 
 def make_truth(person: Person) -> Truth:
@@ -41,6 +44,8 @@ def make_truth(person: Person) -> Truth:
         person.surface.vertex_region,
         posed.hair,
         person.hair.faces,
+        posed.glasses,
+        person.glasses.faces,
     )
 
 

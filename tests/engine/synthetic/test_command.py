@@ -71,6 +71,7 @@ def test_depth_is_that_of_the_true_mesh(capture, person):
         motion = capture.motion
         posed = person.pose(motion.psi[i], motion.theta[i], motion.translation[i])
         faces = np.concatenate([person.surface.faces, person.hair.faces + len(posed.skin)])
+        assert len(posed.glasses) == 0  # this one wears none
         true = view_mesh(np.concatenate([posed.skin, posed.hair]), faces, capture.camera).depth
         found = capture.depth(i)
         both = np.isfinite(true) & np.isfinite(found)

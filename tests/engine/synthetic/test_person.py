@@ -82,6 +82,39 @@ def test_strong_expressions_leave_the_linear_head_by_millimetres(person, jaw, fa
     assert (full - neutral).max() > 2.5 * (half - neutral).max()  # faster than linear
 
 
+@pytest.mark.parametrize(
+    ("term", "face"),
+    [
+        ("forehead", {"browInnerUp": 1.0, "browOuterUp": 1.0}),
+        ("frown", {"browDown": 1.0}),
+        ("crowLeft", {"mouthSmile": 0.7, "cheekSquint": 0.7, "eyeSquint": 0.7}),
+        ("foldLeft", {"mouthSmile": 1.0}),
+        ("chin", {"mouthShrugLower": 1.0}),
+    ],
+)
+def test_wrinkles_are_deep_in_a_full_expression_and_shallow_in_half_of_it(person, term, face):
+    theta = np.zeros((5, 3), np.float32)
+    psi = expression(person.head.expression_names, **face)
+    own = np.linalg.norm(person.creases.displacement[TERMS.index(term)], axis=1).max()
+    full, half = (person.creases.activations(share * psi, theta)[term] for share in (1.0, 0.5))
+    assert 0.0012 < full * own < 0.005
+    assert half < 0.35 * full
+
+
+def test_wrinkled_skin_does_not_fold_over(person):
+    theta = np.zeros((5, 3), np.float32)
+    face = {"browInnerUp": 1.0, "browOuterUp": 1.0, "mouthSmile": 1.0, "cheekSquint": 0.8}
+    posed = person.pose(expression(person.head.expression_names, **face), theta, NO_SHIFT).skin
+    forehead = person.surface.vertices_in("face") & (person.fields.forehead > 0.008)
+    faces = person.surface.faces[forehead[person.surface.faces].all(1)]
+    before, after = (
+        np.cross(v[faces[:, 1]] - v[faces[:, 0]], v[faces[:, 2]] - v[faces[:, 0]])
+        for v in (person.surface.rest, posed)
+    )
+    assert len(faces) > 300
+    assert (np.sum(before * after, 1) > 0).all()
+
+
 def test_creases_are_products_and_squares():
     smile = activations({"mouthSmileLeft": 1.0}, 0.0)
     both = activations({"mouthSmileLeft": 1.0}, 0.35)
@@ -90,6 +123,16 @@ def test_creases_are_products_and_squares():
     assert both["grinLeft"] == pytest.approx(1.0)
     assert half["foldLeft"] == pytest.approx(smile["foldLeft"] / 4)
     assert smile["foldRight"] == 0.0
+
+
+def test_a_broad_smile_bares_the_teeth_and_more_so_with_the_mouth_open():
+    closed, open_, mild = (
+        activations({"mouthSmile" + s: smile for s in ("Left", "Right")}, jaw)["bare"]
+        for smile, jaw in ((0.8, 0.0), (0.8, 0.2), (0.4, 0.0))
+    )
+    assert open_ > 1.2 * closed
+    assert mild == pytest.approx(closed / 4)
+    assert activations({}, 0.3)["bare"] == 0.0
 
 
 def test_only_skin_creases(person):
