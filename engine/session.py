@@ -15,10 +15,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
+from .config import Quality
 from .devices import resolve_device
 from .errors import AvatarError, InputError, ProtocolError
 from .head.model import JOINT_PARENTS, JOINTS, PARTS
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 MAX_LOADED = 3  # avatars whose networks are held in memory
 MAX_SIDE = 16384  # px
 PLANES = ("combined", "depth", "parts")
-QUALITIES = ("preview", "exact")
+QUALITIES = get_args(Quality)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class RenderRequest:
     psi: np.ndarray  # [E], or [P, E] with a value for each part
     theta: np.ndarray  # [J, 3] rad
     translation: np.ndarray  # [3] m
-    quality: str = "exact"  # or "preview"
+    quality: str = "exact"  # or "frame-baked" or "preview"
     planes: Sequence[str] = ("combined", "depth")  # and "parts"
 
 

@@ -6,10 +6,14 @@ from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, 
 
 from .blender_versions import RELATIVE_PATH
 
-QUALITIES = (
-    ("exact", "Exact", "Every sample goes through the avatar's networks"),
-    ("preview", "Preview", "Fewer samples, for a quick look"),
-)
+QUALITIES = (  # the numbers are what .blend files hold
+    ("exact", "Exact", "Every sample goes through the avatar's networks", "NONE", 0),
+    ("frame-baked", "Frame Baked",
+     "The fine motion is computed once a frame and interpolated: hardly a difference to be seen",
+     "NONE", 2),
+    ("preview", "Preview",
+     "Baked colours without the fine motion or reflections: fast enough to play", "NONE", 1),
+)  # fmt: skip
 
 
 def show_shadow(avatar: "PARTNERFACE_PG_avatar", context: bpy.types.Context) -> None:

@@ -21,24 +21,18 @@ def _weight(weights: wp.array2d(dtype=wp.float32), corner: wp.vec3i, b: wp.vec3,
     return wp.dot(b, w)
 
 
-@wp.kernel
-def _inverse_skin(
-    x: wp.array(dtype=wp.vec3),
-    frame: wp.array(dtype=wp.int32),
-    face: wp.array(dtype=wp.int32),
-    bary: wp.array(dtype=wp.vec3),
-    faces: wp.array2d(dtype=wp.int32),
+@wp.func
+def unpose_point(
+    x: wp.vec3,
+    n: wp.int32,
+    corner: wp.vec3i,
+    b: wp.vec3,
     weights: wp.array2d(dtype=wp.float32),
     transforms: wp.array3d(dtype=wp.vec4),
     canonical: wp.array2d(dtype=wp.vec4),
     offsets: wp.array2d(dtype=wp.vec3),
-    x_canonical: wp.array(dtype=wp.vec3),
-    turn: wp.array(dtype=wp.mat33),
 ):
-    i = wp.tid()
-    n = frame[i]
-    b = bary[i]
-    corner = wp.vec3i(faces[face[i], 0], faces[face[i], 1], faces[face[i], 2])
+    """x_canonical and canonical_from_posed of a point nearest to barycentrics b of a triangle."""
     linear = wp.mat33(0.0)
     repose = wp.mat33(0.0)
     shift = wp.vec3(0.0)
@@ -57,8 +51,31 @@ def _inverse_skin(
     offset = wp.vec3(0.0)
     for k in range(3):
         offset += b[k] * offsets[n, corner[k]]
-    x_canonical[i] = repose @ (inverse @ (x[i] - shift) - offset) + repose_shift
-    turn[i] = repose @ inverse
+    return repose @ (inverse @ (x - shift) - offset) + repose_shift, repose @ inverse
+
+
+@wp.kernel
+def _inverse_skin(
+    x: wp.array(dtype=wp.vec3),
+    frame: wp.array(dtype=wp.int32),
+    face: wp.array(dtype=wp.int32),
+    bary: wp.array(dtype=wp.vec3),
+    faces: wp.array2d(dtype=wp.int32),
+    weights: wp.array2d(dtype=wp.float32),
+    transforms: wp.array3d(dtype=wp.vec4),
+    canonical: wp.array2d(dtype=wp.vec4),
+    offsets: wp.array2d(dtype=wp.vec3),
+    x_canonical: wp.array(dtype=wp.vec3),
+    turn: wp.array(dtype=wp.mat33),
+):
+    i = wp.tid()
+    f = face[i]
+    corner = wp.vec3i(faces[f, 0], faces[f, 1], faces[f, 2])
+    landed, turned = unpose_point(
+        x[i], frame[i], corner, bary[i], weights, transforms, canonical, offsets
+    )
+    x_canonical[i] = landed
+    turn[i] = turned
 
 
 @wp.kernel

@@ -49,8 +49,9 @@ def run(config: Render, job: Job) -> dict:
     for done, index in enumerate(range(first, last + 1)):
         job.update("rendering", done, last + 1 - first)
         planes = render_frame(
-            avatar, camera, motion.psi[index], motion.theta[index], motion.translation[index]
-        )
+            avatar, camera, motion.psi[index], motion.theta[index], motion.translation[index],
+            quality=config.quality,
+        )  # fmt: skip
         write_picture(config.out / f"{index:05d}.png", planes)
     count = last + 1 - first
     job.update("rendering", count, count)

@@ -78,8 +78,9 @@ def run(config: Eval, job: Job) -> dict:
         if latents is not None:
             condition = latents.condition(truth, boxes[index], camera, capture.motion[[index]])
         planes = render_frame(
-            avatar, camera, motion.psi, motion.theta, motion.translation, condition=condition
-        )
+            avatar, camera, motion.psi, motion.theta, motion.translation,
+            quality=config.quality, condition=condition,
+        )  # fmt: skip
         found = on_white(planes.colour, planes.alpha)
         masks = region_masks(seen_parts(capture.head, posed, camera), truth.alpha)
         figures[index] = compare(truth, found, boxes[index]) | region_psnr(truth, found, masks)

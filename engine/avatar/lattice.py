@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A frame's deformation on the nodes of a canonical lattice, evaluated once and interpolated.
+
+The part field is smooth: its finest octave spans 13 mm at a head's size. At 6 mm between nodes the
+picture differs from the exact one by less than 40 dB of PSNR can tell, and the nets run over some
+ten thousands of nodes, whatever the size of the picture.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..kernels.lattice import interpolate
+from .deformation import Condition
+from .model import Avatar
+
+SPACING = 0.006  # m between nodes
+AT_ONCE = 1 << 17  # nodes
+
+
+@dataclass(frozen=True)
+class CanonicalLattice:
+    """The K nodes of a cube of n³ cells near what the canonical occupancy allows."""
+
+    row: Tensor  # [n + 1, n + 1, n + 1] int32 into the nodes, −1 where there is none
+    u: Tensor  # [K, 3] the nodes in the unit cube
+    parts: Tensor  # [K, H] weights of the head model's parts: they do not change with the frame
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, avatar: Avatar) -> "CanonicalLattice":
+        """The lattice of a finished avatar."""
+        cells = max(math.ceil(avatar.size / SPACING), 1)
+        occupancy = avatar.occupancy
+        near = occupancy.grown(math.ceil(occupancy.cells / cells) + 1).view(-1)
+        axis = torch.linspace(0, 1, cells + 1, device=avatar.device)
+        u = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).view(-1, 3)
+        some = (near[occupancy.flat(u)] > 0).nonzero()[:, 0]
+        row = torch.full((len(u),), -1, dtype=torch.int32, device=avatar.device)
+        row[some] = torch.arange(len(some), dtype=torch.int32, device=avatar.device)
+        nodes = u[some].contiguous()
+        parts = avatar.part_weights(avatar.low + nodes * avatar.size)
+        return cls(row.view(cells + 1, cells + 1, cells + 1), nodes, parts.contiguous())
+
+    @torch.no_grad()
+    def deformation(self, avatar: Avatar, condition: Condition) -> Tensor:
+        """Offset (m) and ambient channels [K, 3 + A] of one frame at the nodes."""
+        results = []
+        for u in self.u.split(AT_ONCE):
+            rows = torch.ones(len(u), 1, device=u.device)
+            with torch.autocast(u.device.type, torch.bfloat16):
+                said = avatar.deformation(u * 2 - 1, rows, condition, avatar.window, None)
+            results.append(torch.cat([said.offset.float(), said.ambient.float()], 1))
+        return torch.cat(results) if results else self.u.new_zeros(0, 3)
+
+    def at(self, u: Tensor, values: Tensor) -> Tensor:
+        """Values [K, C] at the nodes → values [S, C] at points u [S, 3] of the unit cube."""
+        return interpolate(u, self.row, values)
