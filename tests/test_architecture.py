@@ -21,6 +21,7 @@ FLOORS = (
     ("avatar", "capture"),
     ("render", "synthetic"),
     ("train", "export", "session"),
+    ("bench",),
     ("doctor", "server", "cli"),
     ("__main__",),
 )

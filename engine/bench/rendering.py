@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a frame costs: by quality, by size, by stage; and how true the fast qualities are."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from ..head.motion import Motion
+from ..render.frame import on_white
+from ..render.sampling import Samples, sample
+from ..train.metrics import psnr
+from .clocks import MemoryWatch, best_of, seconds_of, stage_clocks
+from .subject import Subject, evenly, sized
+from .swapping import places_of, swapped
+
+QUALITIES = ("exact", "frame-baked", "preview")
+SIZES = ((128, 128), (256, 256), (512, 512), (1920, 1080))
+
+
+def key(quality: str) -> str:
+    """A quality's name in keys."""
+    return quality.replace("-", "_")
+
+
+def by_quality(subject: Subject, budget_s: float) -> dict[str, float]:
+    """Seconds of a frame at 128² and 256² in every quality, and of the first one, which bakes."""
+    device = subject.avatar.device
+    figures: dict[str, float] = {}
+    for quality in QUALITIES:
+        for size in (128, 256):
+            camera = sized(subject.camera, size, size)
+
+            def frame(camera=camera, quality=quality) -> object:
+                return subject.render(camera, quality)
+
+            if size == 128:
+                figures[f"{key(quality)}_first_s"] = seconds_of(frame, device)
+            figures[f"{key(quality)}_{size}_s"] = best_of(frame, device, budget_s=budget_s)
+    return figures
+
+
+def likeness(subject: Subject, motion: Motion, frames: int, size: int) -> dict[str, float]:
+    """Mean PSNR (dB, on white, full frame) of the fast qualities against the exact pictures."""
+    camera = sized(subject.camera, size, size)
+    found: dict[str, list[float]] = {"frame-baked": [], "preview": []}
+    for index in evenly(range(len(motion)), frames):
+        driven = Subject(subject.avatar, motion[index], subject.camera)
+        truth = on_white(driven.render(camera))
+        for quality, values in found.items():
+            values.append(psnr(truth, on_white(driven.render(camera, quality))))
+    return {f"{key(quality)}_psnr": float(np.mean(values)) for quality, values in found.items()}
+
+
+def by_size(
+    subject: Subject, most_s: float, sizes: Sequence[tuple[int, int]] = SIZES
+) -> list[dict[str, object]]:
+    """Seconds of a frame at growing sizes, in each quality as far as a frame stays affordable."""
+    device, rows = subject.avatar.device, []
+    for quality in QUALITIES:
+        last = None  # seconds per pixel
+        for width, height in sizes:
+            if last is not None and last * width * height > most_s:
+                break
+            camera = sized(subject.camera, width, height)
+            seconds = best_of(
+                lambda camera=camera, quality=quality: subject.render(camera, quality),
+                device, most=3, budget_s=most_s / 4,
+            )  # fmt: skip
+            last = seconds / (width * height)
+            rows.append({"quality": quality, "width": width, "height": height, "seconds": seconds})
+    return rows
+
+
+def exact_in_detail(subject: Subject, size: int, runs: int) -> dict[str, object]:
+    """Samples and rays per second, milliseconds by stage and peak memory of exact frames."""
+    device, camera = subject.avatar.device, sized(subject.camera, size, size)
+    with samples_counted() as counts:
+        subject.render(camera)
+    samples = sum(counts)
+    with MemoryWatch(device) as memory:
+        seconds = best_of(lambda: subject.render(camera), device, most=runs)
+    with stage_clocks(device) as clocks:
+        total = sum(seconds_of(lambda: subject.render(camera), device) for _ in range(runs))
+    return {
+        "samples_per_second": samples / seconds,
+        "rays_per_second": camera.width * camera.height / seconds,
+        "frame_stages_ms": clocks.milliseconds(total, runs),
+        "frame_size": size,
+        "frame_samples": samples,
+        "render_memory_gb": memory.peak_gb,
+    }
+
+
+@contextmanager
+def samples_counted() -> Iterator[list[int]]:
+    """How many samples each call of `sample` finds while the context lasts."""
+    counts: list[int] = []
+    original = sample  # the module's own name is replaced as well
+
+    def counted(*arguments: object, **options: object) -> Samples:
+        samples = original(*arguments, **options)
+        counts.append(len(samples))
+        return samples
+
+    with swapped(*((owner, name, counted) for owner, name in places_of(sample))):
+        yield counts
