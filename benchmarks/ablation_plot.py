@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the error grows with the expression: one small chart for each method, all on one scale."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import InputError
+
+from .ablation_tables import FIRST, Cell
+
+COLUMNS = 4
+BINS = 6  # of equally many frames
+OURS, THEIRS, LIMIT = "#c8452f", "#2f4b66", "#8a8f94"
+
+
+def draw(path: Path, cells: Sequence[Cell]) -> None:
+    """Write the picture: rms error in the moving regions against expression strength.
+
+    Every dot is a frame; the lines are means of equally many frames. Synthetic subjects where
+    there are any, else all.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise InputError(
+            "The plot needs matplotlib.", "Install the extra `capture`, or leave --plot out (None)."
+        ) from error
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    cells = [cell for cell in cells if cell.synthetic] or list(cells)
+    points = {
+        method: frames([cell for cell in cells if cell.method == method])
+        for method in dict.fromkeys(cell.method for cell in cells)
+    }
+    ours = points.pop(FIRST, None)
+    panels = points or {FIRST: ours}
+    rows = -(-len(panels) // COLUMNS)
+    columns = min(COLUMNS, len(panels))
+    figure, axes = pyplot.subplots(
+        rows, columns, figsize=(2.9 * columns + 0.4, 2.5 * rows + 0.5), dpi=130,
+        sharex=True, sharey=True, squeeze=False, layout="constrained",
+    )  # fmt: skip
+    limit = float(np.mean([cell.result["training_strength"] for cell in cells]))
+    for place, (method, theirs) in zip(axes.flat, panels.items(), strict=False):
+        place.axvline(limit, color=LIMIT, linewidth=0.8, linestyle=(0, (4, 3)))
+        for found, colour in ((theirs, THEIRS), (ours, OURS)):
+            if found is not None:
+                strength, error = found
+                place.plot(strength, error, ".", color=colour, alpha=0.25, markersize=3)
+                place.plot(*binned(strength, error), color=colour, linewidth=1.8)
+        place.set_title(method, fontsize=10, color=THEIRS, fontweight="bold")
+        place.spines[["top", "right"]].set_visible(False)
+        place.tick_params(labelsize=8)
+        place.grid(axis="y", color="#e4e6e8", linewidth=0.6)
+        place.set_axisbelow(True)
+    for place in axes.flat[len(panels) :]:
+        place.set_visible(False)
+    every = np.concatenate(
+        [error for found in [ours, *panels.values()] if found for error in [found[1]]]
+    )
+    axes[0, 0].set_ylim(0, 1.05 * np.quantile(every, 0.995))
+    label(figure, axes, panels, limit)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    pyplot.close(figure)
+
+
+def label(figure: object, axes: np.ndarray, panels: Sequence, limit: float) -> None:
+    """Say once what axes, colours and the dashed line are."""
+    figure.supxlabel("expression strength: rms of psi + jaw angle, rad", fontsize=9)
+    figure.supylabel("rms error, mouth + eyes + brows", fontsize=9)
+    first = axes[0, 0]
+    first.text(limit, 0.98, " beyond the\n training", transform=first.get_xaxis_transform(),
+               va="top", fontsize=7, color=LIMIT)  # fmt: skip
+    figure.suptitle(f"red: {FIRST}     blue: the method named above the chart", fontsize=9)
+
+
+def frames(cells: Sequence[Cell]) -> tuple[np.ndarray, np.ndarray]:
+    """Expression strength and rms error [N] of every test frame of some cells."""
+    found = [f for c in cells for f in c.result["frames"] if "psnr_moving" in f]
+    psnr = np.array([frame["psnr_moving"] for frame in found])
+    return np.array([frame["strength"] for frame in found]), 10 ** (-psnr / 20)
+
+
+def binned(strength: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means [B] of both over `BINS` groups of about equally many frames, by strength."""
+    groups = np.array_split(np.argsort(strength), min(BINS, len(strength)))
+    return tuple(np.array([v[group].mean() for group in groups]) for v in (strength, error))

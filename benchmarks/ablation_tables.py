@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ablation's cells as Markdown tables, and the page between whose marks they stand."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engine.errors import InputError
+from engine.files import write_text_atomic
+
+BEGIN, END = "<!-- ablation: begin -->", "<!-- ablation: end -->"
+SYNTHETIC = "synthetic-"  # how a synthetic subject's name begins
+FIRST = "partnerface"  # the method that the others are held against
+
+# title → (figure of `eval`, digits)
+COLUMNS = {
+    "full": ("psnr", 2),
+    "head": ("psnr_head", 2),
+    "moving": ("psnr_moving", 2),
+    "mouth": ("psnr_mouth", 2),
+    "eyes": ("psnr_eyes", 2),
+    "brows": ("psnr_brows", 2),
+    "cheeks": ("psnr_cheeks", 2),
+    "SSIM": ("ssim", 3),
+    "FLIP": ("flip", 4),
+    "depth, mm": ("depth_mm", 2),
+    "normal, °": ("normal_deg", 1),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method on one subject from one seed: what its result.json holds."""
+
+    subject: str
+    method: str
+    seed: int
+    result: Mapping
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the subject's true surface is known."""
+        return self.subject.startswith(SYNTHETIC)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: a method, with or without optimised latents, in all its cells."""
+
+    name: str
+    cells: tuple[Cell, ...]
+    figures: str  # entry of the result that holds the means
+
+    def over_seeds(self, value: Callable[[Cell], float]) -> np.ndarray:
+        """The mean over subjects from each seed that has every subject: [seeds]."""
+        subjects = {cell.subject for cell in self.cells}
+        seeds = sorted({cell.seed for cell in self.cells})
+        per_seed = [[value(c) for c in self.cells if c.seed == seed] for seed in seeds]
+        return np.array([np.mean(v) for v in per_seed if len(v) == len(subjects)])
+
+    def figure(self, name: str) -> np.ndarray:
+        """A figure of `eval` over seeds; empty where it was not measured."""
+        if not all(name in cell.result[self.figures] for cell in self.cells):
+            return np.empty(0)
+        return self.over_seeds(lambda cell: cell.result[self.figures][name])
+
+
+def rows_of(cells: Sequence[Cell]) -> list[Row]:
+    """The rows of a table over these cells, methods in their order, then optimised latents."""
+    methods = dict.fromkeys(cell.method for cell in cells)
+    subjects = {cell.subject for cell in cells}
+    rows = []
+    for method in methods:
+        mine = tuple(cell for cell in cells if cell.method == method)
+        if {cell.subject for cell in mine} == subjects:
+            rows.append(Row(method, mine, "eval"))
+    for row in list(rows):
+        if all("latents" in cell.result for cell in row.cells):
+            steps = row.cells[0].result["latents"]["latents_optimised"]
+            rows.append(Row(f"{row.name}, latents optimised ({steps})", row.cells, "latents"))
+    return rows
+
+
+def table(cells: Sequence[Cell]) -> str:
+    """A Markdown table: the mean over the cells' subjects ± the deviation over seeds."""
+    rows = rows_of(cells)
+    columns = {
+        title: named for title, named in COLUMNS.items()
+        if any(len(row.figure(named[0])) for row in rows)
+    }  # fmt: skip
+    last = ("gain", "deformation", "parameters", "seconds", "seeds")
+    lines = [
+        "| method | " + " | ".join([*columns, *last]) + " |",
+        "|---" * (1 + len(columns) + len(last)) + "|",
+    ]
+    first = next((row for row in rows if row.name == FIRST), None)
+    for row in rows:
+        entries = [spread(row.figure(name), digits) for name, digits in columns.values()]
+        entries.append(gain(row, first))
+        for name in ("deformation", "parameters"):
+            entries.append(f"{row.cells[0].result[name]:,}")
+        entries.append(f"{row.over_seeds(lambda cell: cell.result['train']['seconds']).mean():.0f}")
+        entries.append(str(len(row.figure("psnr"))))
+        lines.append(f"| {row.name} | " + " | ".join(entries) + " |")
+    return "\n".join(lines)
+
+
+def spread(values: np.ndarray, digits: int) -> str:
+    """Mean ± standard deviation; the mean alone of one seed, nothing of none."""
+    if not len(values):
+        return ""
+    mean = f"{values.mean():.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {values.std(ddof=1):.{digits}f}"
+
+
+def gain(row: Row, first: Row | None) -> str:
+    """What the first method has over this one in the moving regions, dB ± its standard error.
+
+    Frames are compared with themselves; the error is that of the mean over subjects and seeds, so
+    that it tells an ablation's loss from luck. A single pair has none.
+    """
+    if first is None or row.name == FIRST:
+        return ""
+    theirs = {(cell.subject, cell.seed): cell for cell in first.cells}
+    differences = np.array([
+        theirs[cell.subject, cell.seed].result["eval"]["psnr_moving"]
+        - cell.result[row.figures]["psnr_moving"]
+        for cell in row.cells if (cell.subject, cell.seed) in theirs
+    ])  # fmt: skip
+    if not len(differences):
+        return ""
+    if len(differences) == 1:
+        return f"{differences[0]:+.2f}"
+    error = differences.std(ddof=1) / np.sqrt(len(differences))
+    return f"{differences.mean():+.2f} ± {error:.2f}"
+
+
+def page_text(cells: Sequence[Cell], budget: Mapping) -> str:
+    """All tables, with the budget that every cell had."""
+    told = {tuple(sorted(cell.result["budget"].items())) for cell in cells}
+    steps = " / ".join(", ".join(f"{v} {k.replace('_', ' ')}" for k, v in one) for one in told)
+    parts = [
+        f"Preset `{budget['preset']}`, {budget['size']} × {budget['size']} px; each training: "
+        f"{steps}."
+    ]
+    groups = {
+        "Synthetic subjects, unseen stronger expressions": [c for c in cells if c.synthetic],
+        "Clips, held-out frames": [c for c in cells if not c.synthetic],
+    }
+    for title, group in groups.items():
+        names = list(dict.fromkeys(cell.subject for cell in group))
+        if group:
+            parts += [f"### {title}", f"Mean over {', '.join(names)}.", table(group)]
+    for name in dict.fromkeys(cell.subject for cell in cells):
+        parts += [f"### {name}", table([cell for cell in cells if cell.subject == name])]
+    return "\n\n".join(parts)
+
+
+def write_page(path: Path, cells: Sequence[Cell], budget: Mapping) -> None:
+    """Replace what stands between the marks of the page.
+
+    Raises:
+        InputError: the page is missing, or has no marks.
+        SpaceError: it could not be written.
+    """
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise InputError(
+            f"{path} has no place for tables.",
+            f"Write {BEGIN} and {END} into it, or choose another.",
+        )
+    write_text_atomic(path, f"{before}{BEGIN}\n\n{page_text(cells, budget)}\n\n{END}{after}")
