@@ -15,10 +15,11 @@ from ..config import Quality
 from ..errors import Cancelled, InputError
 from .camera import Camera
 from .posing import Poser
+from .preview import PreviewShader
 from .sampling import Rays
 from .shading import EMPTY_DEPTH, Exact, FrameBaked, Scene
 
-SHADERS = {"exact": Exact, "frame-baked": FrameBaked}
+SHADERS = {"exact": Exact, "frame-baked": FrameBaked, "preview": PreviewShader}
 RAYS_AT_ONCE = 16384
 
 
@@ -58,7 +59,7 @@ def render_frame(
         psi: [E] expression, or [P, E] with a value for each part.
         theta: [J, 3] rad.
         translation: [3] m.
-        quality: "exact", "frame-baked" (`FrameBaked`) or "preview" (`Preview`).
+        quality: "exact", "frame-baked" (`FrameBaked`) or "preview" (`PreviewShader`).
         condition: what the nets are told, where it is not `Avatar.condition`'s.
         should_stop: polled between chunks.
         on_progress: told the share that is done.

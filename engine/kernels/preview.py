@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A picture from a baked canonical grid in one pass: march, unpose, look up, composite.
+
+Posed space near the head is a grid of fine cells. In a SMOOTH cell the canonical position is
+interpolated between the cell's corners; in a ROUGH one, where the nearest surface jumps (between
+lips and lids), the nearest point is searched for every sample. Steps are those of `marching.march`.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import warp as wp
+from torch import Tensor
+
+from .inverse_skinning import unpose_point
+from .lattice import cell_of, corner_of, fraction_of
+from .threads import each_slice
+
+EMPTY, SMOOTH, ROUGH, DARK = 0, 1, 2, 3  # states of fine cells; DARK ends the ray
+BRICK = 8  # cells along a brick's edge
+LOG_LOW, LOG_HIGH = -2.0, 9.0  # natural logarithm of the density (1/m) at levels 0 and 255
+OPAQUE = 0.003  # transmittance below which the rest of a ray is left out
+CLEAR = 0.02  # alpha below which a ray has no depth
+COUNTS = 0.01  # weight below which a sample's parts are not looked up
+MAX_STEPS = 8192
+
+_SIDE = wp.constant(BRICK + 1)
+_LOG_LOW, _LOG_STEP = wp.constant(LOG_LOW), wp.constant((LOG_HIGH - LOG_LOW) / 255.0)
+
+
+@wp.struct
+class Posed:
+    """One frame's fine cells, and its mesh for where they do not do."""
+
+    low: wp.vec3
+    cell: wp.float32
+    state: wp.array3d(dtype=wp.uint8)
+    node: wp.array3d(dtype=wp.vec4)
+    mesh: wp.uint64
+    shell: wp.float32
+    faces: wp.array2d(dtype=wp.int32)
+    weights: wp.array2d(dtype=wp.float32)
+    transforms: wp.array3d(dtype=wp.vec4)
+    canonical: wp.array2d(dtype=wp.vec4)
+    offsets: wp.array2d(dtype=wp.vec3)
+
+
+@wp.struct
+class Canonical:
+    """What canonical space holds."""
+
+    low: wp.vec3
+    size: wp.float32
+    tear: wp.float32
+    occupied: wp.array3d(dtype=wp.uint8)
+    clearance: wp.array3d(dtype=wp.float32)
+    brick: wp.array3d(dtype=wp.int32)
+    nodes: wp.array2d(dtype=wp.vec4ub)
+    part_row: wp.array3d(dtype=wp.int32)
+    parts: wp.array2d(dtype=wp.float32)
+
+
+@wp.func
+def _landing(posed: Posed, x: wp.vec3, cell: wp.vec3i, f: wp.vec3, state: wp.uint8):
+    """Canonical position of x, and its distance to the skin (m)."""
+    if state == wp.uint8(SMOOTH):
+        total = wp.vec4(0.0)
+        for corner in range(8):
+            at, w = corner_of(cell, f, corner)
+            total += w * posed.node[at[0], at[1], at[2]]
+        return total
+    query = wp.mesh_query_point_no_sign(posed.mesh, x, posed.shell)
+    if not query.result:
+        return wp.vec4(0.0, 0.0, 0.0, 1.0e6)
+    p = wp.mesh_eval_position(posed.mesh, query.face, query.u, query.v)
+    corners = wp.vec3i(
+        posed.faces[query.face, 0], posed.faces[query.face, 1], posed.faces[query.face, 2]
+    )
+    bary = wp.vec3(query.u, query.v, 1.0 - query.u - query.v)
+    y, _turn = unpose_point(
+        x, 0, corners, bary, posed.weights, posed.transforms, posed.canonical, posed.offsets
+    )
+    return wp.vec4(y[0], y[1], y[2], wp.length(p - x))
+
+
+@wp.func
+def _holds(canonical: Canonical, u: wp.vec3, distance: wp.float32):
+    """Whether a canonical cell may hold something, and was not torn from elsewhere."""
+    g = canonical.occupied.shape[0]
+    c = cell_of(u * wp.float32(g), wp.vec3i(g, g, g))
+    if canonical.occupied[c[0], c[1], c[2]] == wp.uint8(0):
+        return False
+    return wp.abs(canonical.clearance[c[0], c[1], c[2]]) >= distance - canonical.tear
+
+
+@wp.func
+def _look_up(canonical: Canonical, u: wp.vec3):
+    """Density (1/m) and colour; nothing where there is no brick."""
+    b = canonical.brick.shape[0]
+    p = u * wp.float32(b * BRICK)
+    cell = cell_of(p, wp.vec3i(b * BRICK, b * BRICK, b * BRICK))
+    f = fraction_of(p, cell)
+    row = canonical.brick[cell[0] // BRICK, cell[1] // BRICK, cell[2] // BRICK]
+    if row < 0:
+        return wp.vec4(0.0)
+    local = wp.vec3i(cell[0] % BRICK, cell[1] % BRICK, cell[2] % BRICK)
+    total = wp.vec4(0.0)
+    for corner in range(8):
+        at, w = corner_of(local, f, corner)
+        v = canonical.nodes[row, (at[0] * _SIDE + at[1]) * _SIDE + at[2]]
+        total += w * wp.vec4(wp.float32(v[0]), wp.float32(v[1]), wp.float32(v[2]), wp.float32(v[3]))
+    return wp.vec4(
+        wp.exp(_LOG_LOW + total[0] * _LOG_STEP), total[1] / 255.0, total[2] / 255.0,
+        total[3] / 255.0,
+    )  # fmt: skip
+
+
+@wp.func
+def _add_parts(canonical: Canonical, u: wp.vec3, w: wp.float32, r: wp.int32,
+               values: wp.array2d(dtype=wp.float32)):  # fmt: skip
+    """Add w times the part weights at u to a ray's values; whether there are any."""
+    n = canonical.part_row.shape[0] - 1
+    p = u * wp.float32(n)
+    base = cell_of(p, wp.vec3i(n, n, n))
+    f = fraction_of(p, base)
+    for corner in range(8):
+        at, share = corner_of(base, f, corner)
+        row = canonical.part_row[at[0], at[1], at[2]]
+        if row >= 0:
+            for c in range(canonical.parts.shape[1]):
+                values[r, 3 + c] = values[r, 3 + c] + w * share * canonical.parts[row, c]
+
+
+@wp.kernel
+def _preview(
+    origins: wp.array(dtype=wp.vec3),
+    directions: wp.array(dtype=wp.vec3),
+    jitter: wp.array(dtype=wp.float32),
+    posed: Posed,
+    canonical: Canonical,
+    step: wp.float32,
+    values: wp.array2d(dtype=wp.float32),
+    alpha: wp.array(dtype=wp.float32),
+    depth: wp.array(dtype=wp.float32),
+):
+    r = wp.tid()
+    size = wp.vec3i(posed.state.shape[0], posed.state.shape[1], posed.state.shape[2])
+    o = (origins[r] - posed.low) / posed.cell  # in fine cells
+    d = directions[r] / posed.cell
+    near = wp.float32(0.0)
+    far = wp.float32(1.0e8)
+    for axis in range(3):
+        inverse = 1.0 / wp.where(wp.abs(d[axis]) > 1.0e-9, d[axis], 1.0e-9)
+        t0 = -o[axis] * inverse
+        t1 = (wp.float32(size[axis]) - o[axis]) * inverse
+        near = wp.max(near, wp.min(t0, t1))
+        far = wp.min(far, wp.max(t0, t1))
+    stride = step / wp.length(directions[r])
+    sought = wp.float32(0.5)  # alpha at which the depth is taken: half of all there is
+    for attempt in range(2):
+        left = wp.float32(1.0)  # transmittance
+        looked = wp.float32(0.0)  # weight whose parts were looked up
+        where = wp.float32(-1.0)
+        k = wp.float32(0.0)
+        for _ in range(MAX_STEPS):
+            t = near + (k + jitter[r]) * stride
+            if t >= far:
+                break
+            p = o + t * d
+            cell = cell_of(p, size)
+            state = posed.state[cell[0], cell[1], cell[2]]
+            if state == wp.uint8(DARK):
+                break
+            if state == wp.uint8(EMPTY):
+                leave = far
+                for axis in range(3):
+                    if wp.abs(d[axis]) > 1.0e-9:
+                        wall = wp.float32(cell[axis]) + wp.where(d[axis] > 0.0, 1.0, 0.0)
+                        leave = wp.min(leave, (wall - o[axis]) / d[axis])
+                k = wp.max(k + 1.0, wp.ceil((leave - near) / stride - jitter[r]))
+                continue
+            k += 1.0
+            x = origins[r] + t * directions[r]
+            y = _landing(posed, x, cell, fraction_of(p, cell), state)
+            u = (wp.vec3(y[0], y[1], y[2]) - canonical.low) / canonical.size
+            if not _holds(canonical, u, y[3]):
+                continue
+            v = _look_up(canonical, u)
+            w = left * (1.0 - wp.exp(-v[0] * step))
+            left -= w
+            if where < 0.0 and 1.0 - left >= sought:
+                where = t
+            if attempt == 0:
+                for c in range(3):
+                    values[r, c] = values[r, c] + w * v[1 + c]
+                if w > COUNTS:
+                    _add_parts(canonical, u, w, r, values)
+                    looked += w
+            elif where >= 0.0:
+                break
+            if left < OPAQUE:
+                break
+        if attempt == 0:
+            alpha[r] = 1.0 - left
+            if looked > 0.0:
+                for c in range(canonical.parts.shape[1]):
+                    values[r, 3 + c] = values[r, 3 + c] * (1.0 - left) / looked
+        if where >= 0.0 and alpha[r] > CLEAR:
+            depth[r] = where
+        if alpha[r] <= CLEAR or alpha[r] > 0.98:
+            break
+        sought = 0.5 * alpha[r]
+
+
+@dataclass(frozen=True)
+class PosedCells:
+    """One frame's X·Y·Z fine cells."""
+
+    low: Tensor  # [3] m, lower corner
+    cell: float  # m, edge
+    state: Tensor  # [X, Y, Z] uint8: EMPTY, SMOOTH, ROUGH or DARK
+    node: Tensor  # [X+1, Y+1, Z+1, 4] m: canonical position of the corners, distance to the skin
+    mesh: wp.uint64  # of the posed skin
+    shell: float  # m; farther from the skin is nothing
+    faces: Tensor  # [F, 3] int32
+    weights: Tensor  # [V, J]
+    transforms: Tensor  # [1, J, 3, 4] posed_from_rest
+    canonical: Tensor  # [J, 3, 4] canonical_from_rest
+    offsets: Tensor  # [1, V, 3] m
+
+    def to_warp(self) -> Posed:
+        """The same as a kernel's argument."""
+        posed = Posed()
+        posed.low, posed.cell = wp.vec3(*self.low.tolist()), self.cell
+        posed.state = wp.from_torch(self.state.contiguous())
+        posed.node = wp.from_torch(self.node.contiguous(), dtype=wp.vec4)
+        posed.mesh, posed.shell = self.mesh, self.shell
+        posed.faces = wp.from_torch(self.faces.contiguous())
+        posed.weights = wp.from_torch(self.weights.contiguous())
+        posed.transforms = wp.from_torch(self.transforms.detach().contiguous(), dtype=wp.vec4)
+        posed.canonical = wp.from_torch(self.canonical.detach().contiguous(), dtype=wp.vec4)
+        posed.offsets = wp.from_torch(self.offsets.detach().contiguous(), dtype=wp.vec3)
+        return posed
+
+
+@dataclass(frozen=True)
+class CanonicalCells:
+    """What canonical space holds: a cube with three grids over it."""
+
+    low: Tensor  # [3] m
+    size: float  # m
+    tear: float  # m, by which a point must have come closer to the skin to count as torn
+    occupied: Tensor  # [G, G, G] uint8
+    clearance: Tensor  # [G, G, G] float32 m, distance to the canonical skin
+    brick: Tensor  # [B, B, B] int32 into K bricks, −1 where there is nothing
+    nodes: Tensor  # [K, 9³, 4] uint8: level of the log density, colour
+    part_row: Tensor  # [n + 1, n + 1, n + 1] int32 into the nodes of the parts' lattice
+    parts: Tensor  # [M, H] part weights
+
+    def to_warp(self) -> Canonical:
+        """The same as a kernel's argument."""
+        canonical = Canonical()
+        canonical.low, canonical.size = wp.vec3(*self.low.tolist()), self.size
+        canonical.tear = self.tear
+        for name in ("occupied", "clearance", "brick", "part_row", "parts"):
+            setattr(canonical, name, wp.from_torch(getattr(self, name).contiguous()))
+        canonical.nodes = wp.from_torch(self.nodes.contiguous(), dtype=wp.vec4ub)
+        return canonical
+
+
+def march_preview(
+    origins: Tensor,
+    directions: Tensor,
+    jitter: Tensor,
+    posed: PosedCells,
+    canonical: CanonicalCells,
+    step: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What rays see of the baked grid. Not differentiable.
+
+    Args:
+        origins: [R, 3] m.
+        directions: [R, 3] of camera depth one.
+        jitter: [R] in 0…1, where in its step each ray samples.
+        posed: the frame.
+        canonical: the avatar.
+        step: m along the ray.
+
+    Returns:
+        values [R, 3 + H], colour and part weights times alpha; alpha [R]; depth [R] m, where half
+        of alpha is gathered, inf where there is nothing.
+    """
+    device = origins.device
+    values = torch.zeros(len(origins), 3 + canonical.parts.shape[1], device=device)
+    alpha = torch.zeros(len(origins), device=device)
+    depth = torch.full((len(origins),), torch.inf, device=device)
+    vectors = [origins.contiguous(), directions.contiguous()]
+    frame, avatar = posed.to_warp(), canonical.to_warp()
+
+    def run(part: slice) -> None:
+        wp.launch(
+            _preview,
+            dim=part.stop - part.start,
+            inputs=[
+                *(wp.from_torch(vector[part], dtype=wp.vec3) for vector in vectors),
+                wp.from_torch(jitter[part]), frame, avatar, step,
+            ],
+            outputs=[wp.from_torch(array[part]) for array in (values, alpha, depth)],
+            device=wp.device_from_torch(device),
+        )  # fmt: skip
+
+    if len(origins):
+        each_slice(len(origins), device, run, worth_it=256)
+    return values, alpha, depth

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A frame's fine cells for the preview: where their corners land, and which can be trusted.
+
+Each coarse cell that may hold something is cut into 2³; only the corners of those whose own guess
+may still hold something are brought to canonical space.
+"""
+
+import torch
+from torch import Tensor
+
+from ..kernels.marching import DARK as DARK_ROW
+from ..kernels.preview import DARK, EMPTY, ROUGH, SMOOTH
+
+CUT = 2  # fine cells along a coarse cell's edge
+JUMP = 0.0015  # m, by which a corner may miss where its neighbour expects it
+"""Larger trusts more cells and blurs the lips; smaller searches for more nearest points."""
+
+
+def cut_cells(row: Tensor, landing: Tensor, turn: Tensor, smooth: Tensor, cell: float,
+              holds) -> Tensor:  # fmt: skip
+    """States [2X, 2Y, 2Z] uint8 of the fine cells by the coarse cells' guesses: none is ROUGH yet.
+
+    Args:
+        row: [X, Y, Z] int32 into the K coarse cells, negative where empty or dark.
+        landing: [K, 3] m, canonical position of the centres.
+        turn: [K, 3, 3] canonical_from_posed around them.
+        smooth: [K] uint8, 0 where the guess is not to be trusted.
+        cell: m, edge of a coarse cell.
+        holds: [M, 3] m canonical → [M] bool, whether the surroundings may hold something.
+    """
+    coarse = row.repeat_interleave(CUT, 0).repeat_interleave(CUT, 1).repeat_interleave(CUT, 2)
+    state = torch.where(coarse == DARK_ROW, DARK, EMPTY).byte()
+    some = (coarse >= 0).nonzero()  # [M, 3]
+    k = coarse[some[:, 0], some[:, 1], some[:, 2]].long()
+    off = ((some % CUT + 0.5) / CUT - 0.5) * cell
+    guess = landing[k] + (turn[k] @ off[..., None])[..., 0]
+    wanted = some[holds(guess) | (smooth[k] == 0)]
+    state[wanted[:, 0], wanted[:, 1], wanted[:, 2]] = SMOOTH
+    return state
+
+
+def corners(state: Tensor) -> Tensor:
+    """Indices [M, 3] of the nodes at the corners of cells that are neither empty nor dark."""
+    x, y, z = state.shape
+    used = torch.zeros(x + 1, y + 1, z + 1, dtype=torch.bool, device=state.device)
+    live = state == SMOOTH
+    for corner in range(8):
+        i, j, k = corner & 1, corner >> 1 & 1, corner >> 2
+        used[i : i + x, j : j + y, k : k + z] |= live
+    return used.nonzero()
+
+
+def mark_rough(state: Tensor, at: Tensor, landing: Tensor, turn: Tensor, cell: float) -> Tensor:
+    """The states with ROUGH where an edge's ends do not land where they expect each other.
+
+    Args:
+        state: [X, Y, Z] uint8.
+        at: [M, 3] indices of the nodes that landed.
+        landing: [M, 3] m.
+        turn: [M, 3, 3].
+        cell: m, edge of a fine cell.
+    """
+    x, y, z = state.shape
+    grid = landing.new_full((x + 1, y + 1, z + 1, 12), torch.nan)
+    grid[at[:, 0], at[:, 1], at[:, 2]] = torch.cat([landing, turn.flatten(1)], 1)
+    rough = torch.zeros_like(state, dtype=torch.bool)
+    for axis in range(3):
+        n = state.shape[axis]
+        a, b = grid.narrow(axis, 0, n), grid.narrow(axis, 1, n)
+        step = b[..., :3] - a[..., :3]
+        errors = [(step - cell * end[..., 3 + axis :: 3]).norm(dim=-1) for end in (a, b)]
+        torn = ~(torch.maximum(*errors) < JUMP)  # NaN too: a corner that did not land
+        for side in range(4):  # the four cells around the edge
+            shift = [side & 1, side >> 1]
+            shift.insert(axis, 0)
+            rough |= torn[shift[0] : shift[0] + x, shift[1] : shift[1] + y, shift[2] : shift[2] + z]
+    return torch.where(rough & (state == SMOOTH), ROUGH, state).byte()
