@@ -139,12 +139,11 @@ def gain(row: Row, first: Row | None) -> str:
 
 def page_text(cells: Sequence[Cell], budget: Mapping) -> str:
     """All tables, with the budget that every cell had."""
-    told = {tuple(sorted(cell.result["budget"].items())) for cell in cells}
-    steps = " / ".join(", ".join(f"{v} {k.replace('_', ' ')}" for k, v in one) for one in told)
-    parts = [
-        f"Preset `{budget['preset']}`, {budget['size']} × {budget['size']} px; each training: "
-        f"{steps}."
-    ]
+    told = " / ".join(
+        sorted({"{steps} steps of {samples} samples".format(**c.result["budget"]) for c in cells})
+    )
+    size = budget["size"]
+    parts = [f"Preset `{budget['preset']}`, {size} × {size} px; each training: {told}."]
     groups = {
         "Synthetic subjects, unseen stronger expressions": [c for c in cells if c.synthetic],
         "Clips, held-out frames": [c for c in cells if not c.synthetic],
