@@ -20,6 +20,8 @@ from torch import Tensor
 from .threads import each_slice
 
 MAX_STEPS = 4096
+SPARE = 2  # samples beyond its budget that a ray may have: rounding, and an open last stratum
+WORTH_IT = 256  # rays below which a second thread costs more than it gives
 EMPTY, DARK = -1, -2  # in place of a cell's row: skipped; ends the ray
 HIDDEN = 25.0  # expected optical depth behind which nothing is seen
 UNKNOWN = wp.constant(60.0)  # 1/m, expected where a cell's guess cannot be trusted
@@ -81,8 +83,8 @@ def _march(
     depth: wp.array(dtype=wp.float32),
     length: wp.array(dtype=wp.float32),
 ):
-    # The same walk for all tasks: 0 counts a ray's steps and gathers their expected weights,
-    # 1 counts its samples, 2 writes them.
+    # The same walk for both tasks: 0 counts a ray's steps and gathers their expected weights, 1
+    # writes its samples and counts them.
     r = wp.tid()
     n = frame[r]
     seed = wp.uint32(jitter[r] * 16777216.0)
@@ -138,7 +140,7 @@ def _march(
                 found += 1
                 share += even + peaked * weight
                 if share >= CLOSE:
-                    if task == 2:
+                    if task == 1:
                         depth[start[r] + samples] = chosen
                         length[start[r] + samples] = wp.float32(joined) * step
                     samples += 1
@@ -156,7 +158,7 @@ def _march(
                     leave = wp.min(leave, (wall - o[axis]) / d[axis])
             k = wp.max(k + 1.0, wp.ceil((leave - near) / stride - jitter[r]))
     if joined > 0:
-        if task == 2:
+        if task == 1:
             depth[start[r] + samples] = chosen
             length[start[r] + samples] = wp.float32(joined) * step
         samples += 1
@@ -251,16 +253,20 @@ def march(
                 device=wp.device_from_torch(device),
             )
 
-        each_slice(rays, device, run)
+        each_slice(rays, device, run, worth_it=WORTH_IT)
 
     nowhere = torch.zeros(1, device=device)
     launch(0, nowhere, nowhere)
-    if budget:
-        launch(1, nowhere, nowhere)
-    start.copy_(torch.cumsum(count, 0) - count)
-    total = int(count.sum())
+    room = steps.clamp(max=budget + SPARE) if budget else steps  # what a ray may write
+    start.copy_(torch.cumsum(room, 0) - room)
+    total = int(room.sum())
     depth, length = torch.zeros(total, device=device), torch.zeros(total, device=device)
     if total:
-        launch(2, depth, length)
-    ray_index = torch.repeat_interleave(torch.arange(rays, device=device), count.long()).int()
-    return ray_index, depth, length, start, count
+        launch(1, depth, length)
+    ray_index = torch.repeat_interleave(torch.arange(rays, device=device), room.long())
+    if budget:
+        place = torch.arange(total, device=device) - start[ray_index]
+        written = (place < count[ray_index]).nonzero()[:, 0]
+        ray_index, depth, length = ray_index[written], depth[written], length[written]
+        start.copy_(torch.cumsum(count, 0) - count)
+    return ray_index.int(), depth, length, start, count

@@ -9,6 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 from ..avatar.model import Avatar, Evaluated
 from ..jobs import Job
 from ..kernels.compositing import composite
+from ..render.camera import Camera
 from ..render.posing import FrameCells, Pose, Poser
 from ..render.sampling import Samples, frame_rows, sample
 from .checkpoints import Progress
@@ -33,6 +35,8 @@ FRESH = 0.02  # weight of the newest step in the curves' running means
 CURVE_EVERY = 10  # steps
 CELLS_AT_ONCE = 16384
 SURVEYS = 2000  # frames whose coarse cells are kept, about a megabyte each
+OLD = 300  # steps after which a frame's cells are looked at anew: its pose is being corrected
+LOOKS = 8  # updates after which every reachable cell has been looked at once, on average
 
 
 def optimiser_for(settings: TrainSettings, avatar: Avatar, per_frame: PerFrame) -> torch.optim.Adam:
@@ -91,7 +95,7 @@ def train(
         DivergedError: training failed again and again (`watch`).
     """
     poser = Poser(avatar)
-    cells: dict[int, FrameCells] = {}
+    surveys: dict[int, Survey] = {}
     if progress.step == 0:
         avatar.tracking.observe(frames.theta, frames.translation)
         avatar.occupancy.start(avatar.skin, avatar.low, avatar.size, avatar.config.shell)
@@ -125,8 +129,9 @@ def train(
             rows, frames.psi[rows], frames.theta[rows], frames.translation[rows], kept
         )
         pose = poser.pose(psi, theta, translation)
-        cell_map = poser.cell_map(surveyed(cells, chosen, poser, pose), grown)
-        boxes = pixel_boxes(pose.vertices.cpu().numpy(), frames.camera)
+        known = surveyed(surveys, chosen, poser, pose, frames.camera, step)
+        cell_map = poser.cell_map([survey.cells for survey in known], grown)
+        boxes = np.stack([survey.box for survey in known])
         rays, target = random_rays(frames, chosen, boxes, progress.rays, random)
         budget = settings.samples_per_ray if step > settings.occupancy_from else 0
         samples = sample(poser, pose, rays, cell_map, budget)
@@ -192,17 +197,31 @@ def evaluate_samples(
     )
 
 
+@dataclass(frozen=True)
+class Survey:
+    """What is looked at once per frame and stays good for a while, as poses hardly change."""
+
+    cells: FrameCells
+    box: np.ndarray  # [4] of pixels that may show the head
+    step: int  # when it was made
+
+
 def surveyed(
-    cells: dict[int, FrameCells], chosen: np.ndarray, poser: Poser, pose: Pose
-) -> list[FrameCells]:
-    """The coarse cells of the chosen frames, surveyed once for each while there is room for it."""
+    surveys: dict[int, Survey],
+    chosen: np.ndarray,
+    poser: Poser,
+    pose: Pose,
+    camera: Camera,
+    step: int,
+) -> list[Survey]:
+    """The chosen frames' surveys, made where there is none or it is too old."""
     for n, row in enumerate(chosen.tolist()):
-        if row not in cells:
-            if len(cells) >= SURVEYS:
-                oldest = next(other for other in cells if other not in chosen)
-                del cells[oldest]
-            cells[row] = poser.frame_cells(pose, n)
-    return [cells[row] for row in chosen.tolist()]
+        if row not in surveys or step - surveys[row].step > OLD:
+            if len(surveys) >= SURVEYS:
+                del surveys[next(other for other in surveys if other not in chosen)]
+            box = pixel_boxes(pose.vertices[n : n + 1].cpu().numpy(), camera)[0]
+            surveys[row] = Survey(poser.frame_cells(pose, n), box, step)
+    return [surveys[row] for row in chosen.tolist()]
 
 
 @torch.no_grad()
@@ -217,7 +236,7 @@ def update_occupancy(
     """Look at the density in random reachable cells (all when `anew`) under random frames."""
     grid = avatar.occupancy
     reachable = grid.reachable()
-    count = len(reachable) if anew else max(len(reachable) // 4, 1)
+    count = len(reachable) if anew else max(len(reachable) // LOOKS, 1)
     for part in (
         torch.from_numpy(random.permutation(len(reachable))[:count])
         .to(avatar.device)

@@ -13,7 +13,7 @@ from engine.avatar.deformation import (
     two_largest,
 )
 from engine.avatar.masks import expression_mask, joint_mask
-from engine.avatar.nets import LocalMlps, encode_frequencies, encoded_size
+from engine.avatar.nets import LocalMlps, Mlp, encode_frequencies, encoded_size, in_blocks
 from engine.avatar.partition import divide
 from engine.head.library import load_head_model
 from engine.head.model import JOINTS, PARTS
@@ -76,6 +76,24 @@ def test_local_nets_equal_plain_nets_on_the_concatenated_input():
         hidden = torch.relu(hidden @ nets.second[p] + nets.second_bias[p])
         torch.testing.assert_close(result[p], hidden @ nets.last[p], rtol=1e-4, atol=1e-5)
     assert nets(rows[:0], [0, 0, 0], told).shape == (0, 4)
+
+
+def test_numbers_of_rows_recur_and_added_rows_change_nothing():
+    sizes = {len(in_blocks(torch.ones(rows, 2))) for rows in range(8000, 16000)}
+    assert len(sizes) <= 34
+    for rows in (0, 1, 255, 256, 257, 5000, 100_001):
+        padded = in_blocks(torch.ones(rows, 1))
+        assert rows <= len(padded) <= max(1.04 * rows, rows + 255)
+        assert padded.sum() == rows
+    torch.manual_seed(6)
+    net, x = Mlp(5, 16, 3), torch.randn(300, 5, requires_grad=True)
+    plain = net[2](net[1](net[0](x)))
+    torch.testing.assert_close(net(x), plain)
+    gradient = torch.autograd.grad(net(x).square().sum(), [x, *net.parameters()])
+    for mine, true in zip(
+        gradient, torch.autograd.grad(plain.square().sum(), [x, *net.parameters()]), strict=True
+    ):
+        torch.testing.assert_close(mine, true, rtol=1e-4, atol=1e-4)
 
 
 def test_two_largest_weights_change_without_jumps():
