@@ -131,9 +131,10 @@ def crease_terms(
     away_from_eyes = np.clip((where.eye - 0.002) / 0.006, 0, 1)
     half = abs(face.landmarks[54, 0])  # m, of the mouth
     middle = _dip(rest[:, 0], 0.5 * half)
+    below = (1 - upper) * middle
 
     raw = {
-        "forehead": _times(2.2 * mm * forehead_ripple(where.forehead, rest[:, 0]), out),
+        "forehead": _times(2.6 * mm * forehead_ripple(where.forehead, rest[:, 0]), out),
         "frown": _times(
             mm
             * away_from_eyes
@@ -145,7 +146,8 @@ def crease_terms(
         + _times(1e-3 * mouth * (upper - 0.5) * middle, 2.5 * up),
         "ring": _times(mouth * 1e-3, 3.5 * ahead - 1.5 * across),
         "chin": _times(mm * _dip(where.chin, 0.012), 2.5 * out + 1.5 * up)
-        + _times(-1.8 * mm * (1 - upper) * middle * _dip(where.lip - CHIN_FOLD, 0.0030), out),
+        + _times(1.7 * mm * below * _dip(where.lip - CHIN_FOLD - 0.010, 0.006), out)
+        + _times(-1.8 * mm * below * _dip(where.lip - CHIN_FOLD, 0.0030), out),
         "roll_upper": _times(1e-3 * upper * mouth, -1.5 * up)
         + _times(1.8e-3 * upper * _dip(where.lip - 0.004, 0.004), out),
         "roll_lower": _times(1e-3 * (1 - upper) * mouth, 1.5 * up)

@@ -95,15 +95,15 @@ def eye_matter(from_centre: np.ndarray, look: Look, noise: Noise, grain: float) 
 
 
 def tooth_matter(points: np.ndarray, face: Face, noise: Noise, grain: float) -> Matter:
-    """Teeth at points [S, 3] m, rest pose."""
-    ivory = rgb(0.80, 0.745, 0.64) * (1 + 0.05 * noise.value(points, 0.008, 40))[:, None]
+    """Teeth and their gums at points [S, 3] m, rest pose; the back ones are lost in the dark."""
+    ivory = rgb(0.88, 0.82, 0.705) * (1 + 0.05 * noise.value(points, 0.008, 40))[:, None]
     back = smooth(face.landmarks[62, 2] - points[:, 2], 0.010, 0.027)
     gap = np.abs(np.sin(np.pi * points[:, 0] / 0.0078))
-    albedo = (
-        ivory
-        * (1 - 0.35 * (1 - smooth(gap, 0.0, 0.22)) * _kept(0.003, grain))[:, None]
-        * (1 - 0.88 * back)[:, None]
-    )
+    albedo = ivory * (1 - 0.35 * (1 - smooth(gap, 0.0, 0.22)) * _kept(0.003, grain))[:, None]
+    above = points[:, 1] - face.landmarks[62, 1]  # m, of where the lips meet
+    gum = smooth(above, 0.0066, 0.0078) + smooth(above, -0.0085, -0.0097)
+    albedo = _mix(albedo, rgb(0.50, 0.19, 0.17), gum)
+    albedo = _mix(albedo, rgb(0.045, 0.013, 0.012), back)
     ones = np.ones(len(points), np.float32)
     return Matter(albedo, 0.9 * ones, 60 * ones, np.zeros_like(points))
 
@@ -193,7 +193,7 @@ def _crease_lines(albedo, points, at, acts, look, noise, grain):
     broken = 1 + 0.3 * noise.value(points, 0.012, 17)
     wide = 0.5 * grain
     line = (
-        1.6
+        2.0
         * np.maximum(-forehead_ripple(at["forehead"], points[:, 0]), 0)
         * (acts["forehead"] + 0.5 * rest)
     )
@@ -203,8 +203,8 @@ def _crease_lines(albedo, points, at, acts, look, noise, grain):
     line += at["fold_held"] * _near(at["fold"], 0.0021 + wide) * (0.9 * side("fold") + 1.2 * rest)
     line += _near(at["bag"], 0.0014 + wide) * (0.45 * side("crow") + 1.3 * rest)
     line += _near(at["corner"] - 0.012, 0.002 + wide) * at["outside"] * 0.4 * side("dimple")
-    below = at["seam"] < 0
-    line += _near(at["lip"] - CHIN_FOLD, 0.0022 + wide) * below * 0.7 * acts["chin"]
+    under_lip = (at["seam"] < 0) * smooth(at["corner"], 0.014, 0.026)
+    line += _near(at["lip"] - CHIN_FOLD, 0.0022 + wide) * under_lip * 0.9 * acts["chin"]
     dark = (0.35 * look.age + 0.70) * (line * broken).clip(0, 1.3)
     albedo *= 1 - dark[:, None] * rgb(0.40, 0.52, 0.54)
 
