@@ -114,6 +114,8 @@ class Eval(Command):
     optimise_latents: int = 0
     """Steps of fitting each frame's latent codes to the frame itself first; the figures then know
     part of the answer, and the result says so."""
+    lpips: Path | None = None
+    """Weights for LPIPS (AlexNet) as safetensors; engine/train/lpips.py says how to write them."""
     quality: Quality = "exact"
     """Everything at every sample; deformation from a lattice; or the avatar's baked preview."""
     device: str = "auto"

@@ -25,8 +25,9 @@ from ..head.projection import head_box
 from ..head.skinning import HeadTensors
 from ..jobs import Job
 from ..render.camera import Camera
-from ..render.frame import render_frame
+from ..render.frame import Planes, render_frame
 from .latents import LatentFit
+from .lpips import Lpips
 from .metrics import (
     Box,
     Picture,
@@ -49,7 +50,7 @@ def run(config: Eval, job: Job) -> dict:
     Raises:
         AvatarError, CaptureError: one of the two cannot be used.
         HeadMismatchError: they were made with different head models.
-        InputError: the split is empty.
+        InputError: the split is empty, or the options do not go together.
         SpaceError: the pictures could not be written.
     """
     started = time.monotonic()
@@ -62,34 +63,34 @@ def run(config: Eval, job: Job) -> dict:
             f"The capture {config.capture} has no {config.split} frames.",
             "Evaluate the other split.",
         )
+    if config.optimise_latents and config.quality == "preview":
+        raise InputError(
+            "The preview holds no latent codes that could be optimised.", "Choose another quality."
+        )
     camera = camera_of_height(capture, config.size or avatar.file.camera.height)
     head = HeadTensors.of(capture.head)
-    latents = LatentFit(avatar, config.optimise_latents) if config.optimise_latents else None
+    latents = LatentFit(avatar, config.optimise_latents) if config.optimise_latents > 0 else None
+    lpips = Lpips.read(config.lpips, avatar.device) if config.lpips is not None else None
 
     figures: dict[int, dict[str, float]] = {}
     boxes: dict[int, Box] = {}
     for step, index in enumerate(indices):
-        motion, posed = capture.motion[index], true_vertices(capture, index, head)
-        truth, boxes[index] = (
-            true_picture(capture, index, camera),
-            head_box(capture.head, posed, camera),
-        )
-        condition = None
-        if latents is not None:
-            condition = latents.condition(truth, boxes[index], camera, capture.motion[[index]])
+        motion, posed = capture.motion[[index]], true_vertices(capture, index, head)
+        truth = true_picture(capture, index, camera)
+        box = boxes[index] = head_box(capture.head, posed, camera)
         planes = render_frame(
-            avatar, camera, motion.psi, motion.theta, motion.translation,
-            quality=config.quality, condition=condition,
+            avatar, camera, motion.psi[0], motion.theta[0], motion.translation[0],
+            quality=config.quality,
+            condition=latents.condition(truth, box, camera, motion) if latents else None,
         )  # fmt: skip
         found = on_white(planes.colour, planes.alpha)
         masks = region_masks(seen_parts(capture.head, posed, camera), truth.alpha)
-        figures[index] = compare(truth, found, boxes[index]) | region_psnr(truth, found, masks)
-        depth = true_depth(capture, index, camera)
-        if depth is not None:
-            figures[index] |= compare_surfaces(
-                depth, planes.depth, truth.alpha, planes.alpha, camera
-            )
-        figures[index]["strength"] = expression_strength(motion.psi, motion.theta)
+        figures[index] = (
+            compare(truth, found, box, lpips)
+            | region_psnr(truth, found, masks)
+            | surface_figures(capture, index, planes, truth, camera)
+            | {"strength": expression_strength(motion.psi[0], motion.theta[0])}
+        )
         if config.out is not None:
             write_pictures(config.out, index, truth, found, planes.parts)
         job.update("evaluating", step + 1, len(indices), psnr=figures[index]["psnr"])
@@ -144,6 +145,16 @@ def true_depth(capture: Capture, index: int, camera: Camera) -> np.ndarray | Non
     way = cv2.INTER_AREA if camera.height < len(depth) else cv2.INTER_LINEAR
     known = np.where(np.isfinite(depth), depth, np.nan)  # NaN spreads to all that it touches
     return cv2.resize(known, (camera.width, camera.height), interpolation=way)
+
+
+def surface_figures(
+    capture: Capture, index: int, planes: Planes, truth: Picture, camera: Camera
+) -> dict[str, float]:
+    """`compare_surfaces` of a frame; nothing where its depth is not known."""
+    depth = true_depth(capture, index, camera)
+    if depth is None:
+        return {}
+    return compare_surfaces(depth, planes.depth, truth.alpha, planes.alpha, camera)
 
 
 def head_boxes(capture: Capture, indices: tuple[int, ...], camera: Camera) -> dict[int, Box]:

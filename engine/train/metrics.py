@@ -16,6 +16,7 @@ import numpy as np
 
 from ..head.model import JAW
 from ..render.camera import Camera
+from .lpips import Lpips
 from .regions import Masks
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels, x1 and y1 exclusive
@@ -89,8 +90,10 @@ def alpha_iou(truth: np.ndarray, found: np.ndarray) -> float:
     return float(np.minimum(truth, found).sum(dtype=np.float64)) / union if union > 0 else 1.0
 
 
-def compare(truth: Picture, found: Picture, box: Box) -> dict[str, float]:
-    """All figures of one frame; those of the head box end in `_head`."""
+def compare(
+    truth: Picture, found: Picture, box: Box, lpips: Lpips | None = None
+) -> dict[str, float]:
+    """All figures of one frame, LPIPS where there are weights; those of the head box: `_head`."""
     x0, y0, x1, y1 = box
     inside = (slice(y0, y1), slice(x0, x1))
     head = (
@@ -106,6 +109,8 @@ def compare(truth: Picture, found: Picture, box: Box) -> dict[str, float]:
             "l1" + suffix: l1(a.colour, b.colour),
             "alpha_iou" + suffix: alpha_iou(a.alpha, b.alpha),
         }
+        if lpips is not None and (distance := lpips.distance(a.colour, b.colour)) is not None:
+            figures["lpips" + suffix] = distance
     return figures
 
 

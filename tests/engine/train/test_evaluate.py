@@ -81,6 +81,11 @@ def test_optimised_latents_are_named_as_such(trained_avatar, capture_folder):
     assert result["latents_optimised"] == 2
 
 
+def test_a_preview_has_no_latents_to_optimise(trained_avatar, capture_folder):
+    with pytest.raises(InputError, match="no latent codes"):
+        evaluate(trained_avatar, capture_folder, optimise_latents=2, quality="preview")
+
+
 def test_depth_shrinks_without_mixing_in_the_background(capture_folder):
     capture = read_capture(capture_folder)
     full = true_depth(capture, 0, capture.camera)
