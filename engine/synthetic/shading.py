@@ -128,7 +128,10 @@ class Shader:
 
         on = np.flatnonzero(_within(region, "teeth"))
         matter = tooth_matter(rest[on], person.face, noise, grain)
-        bright = sky[on].clip(0.85, 1), lit[on].clip(0.65, 1)  # light bounces about in the mouth
+        bright = (
+            np.ones(len(on), np.float32),
+            lit[on].clip(0.9, 1),
+        )  # light bounces about in the mouth
         radiance[on] = light_skin(matter, normal[on], seen.view[on], *bright, look, 0.4)
 
         on = np.flatnonzero(_within(region, "mouth_cavity", "tongue", "eye_socket"))

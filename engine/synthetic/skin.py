@@ -105,7 +105,7 @@ def tooth_matter(points: np.ndarray, face: Face, noise: Noise, grain: float) -> 
     albedo = _mix(albedo, rgb(0.50, 0.19, 0.17), gum)
     albedo = _mix(albedo, rgb(0.045, 0.013, 0.012), back)
     ones = np.ones(len(points), np.float32)
-    return Matter(albedo, 0.9 * ones, 60 * ones, np.zeros_like(points))
+    return Matter(albedo, 0.9 * (1 - back), 60 * ones, np.zeros_like(points))
 
 
 def mouth_matter(points: np.ndarray, tongue: np.ndarray, face: Face, noise: Noise) -> Matter:
