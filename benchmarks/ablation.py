@@ -26,13 +26,15 @@ from tyro.conf import Positional
 from engine.avatar.model import Avatar
 from engine.capture.folder import read_capture
 from engine.config import Preset
+from engine.devices import resolve_device
 from engine.errors import InputError, PartNerFaceError
 from engine.files import write_text_atomic
 from engine.train.metrics import expression_strength
 from engine.train.settings import VARIANTS
 
 from .ablation_plot import draw
-from .ablation_tables import Cell, write_page
+from .ablation_tables import FIRST, Cell, write_page
+from .local_control import local_control
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIMISED = ("partnerface", "global")  # measured with optimised latents as well
@@ -159,6 +161,9 @@ def run_cell(options: Options, folder: Path, capture: Path, method: str, seed: i
     if options.latents and method in OPTIMISED:
         measure += ["--optimise-latents", options.latents]
         result["latents"], result["latents_frames"] = measured(measure, folder / "latents")
+    if method == FIRST:
+        opened = Avatar.load(avatar, resolve_device(options.device))
+        result["local_control"] = [asdict(part) for part in local_control(opened, options.size)]
     result |= sizes(avatar)
     write_text_atomic(file, json.dumps(result, indent=1))
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)

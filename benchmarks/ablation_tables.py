@@ -154,7 +154,23 @@ def page_text(cells: Sequence[Cell], budget: Mapping) -> str:
             parts += [f"### {title}", f"Mean over {', '.join(names)}.", table(group)]
     for name in dict.fromkeys(cell.subject for cell in cells):
         parts += [f"### {name}", table([cell for cell in cells if cell.subject == name])]
+    driven = [cell for cell in cells if "local_control" in cell.result]
+    if driven:
+        parts += ["### One part driven alone", control_table(driven)]
     return "\n\n".join(parts)
+
+
+def control_table(cells: Sequence[Cell]) -> str:
+    """Of the change that driving one part alone makes, the share inside that part, by subject."""
+    subjects = list(dict.fromkeys(cell.subject for cell in cells))
+    lines = ["| part | " + " | ".join(subjects) + " |", "|---" * (1 + len(subjects)) + "|"]
+    for row, part in enumerate(cells[0].result["local_control"]):
+        shares = [
+            np.mean([c.result["local_control"][row]["share"] for c in cells if c.subject == name])
+            for name in subjects
+        ]
+        lines.append(f"| {part['part']} | " + " | ".join(f"{100 * s:.1f} %" for s in shares) + " |")
+    return "\n".join(lines)
 
 
 def write_page(path: Path, cells: Sequence[Cell], budget: Mapping) -> None:

@@ -84,8 +84,8 @@ def control_part(avatar: Avatar, camera: Camera, part: str, count: int = EXPRESS
     return Control(
         part,
         tuple(head.expression_names[e] for e in chosen),
-        total / pixels,
-        inside / total if total > 0 else 1.0,
+        float(total / pixels),
+        float(inside / total) if total > 0 else 1.0,
         (*PARTS, "background")[int(change.argmax())],
     )
 

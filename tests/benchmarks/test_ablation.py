@@ -92,6 +92,16 @@ def test_clips_and_synthetic_subjects_are_not_mixed(cells):
     assert "each training: 3 steps of 100 samples." in text
 
 
+def test_local_control_is_told_by_subject(cells):
+    for subject, share in ((0, 0.913), (1, 0.5)):
+        cells[subject].result["local_control"] = [
+            {"part": "mouth", "share": share}, {"part": "nose", "share": 1.0}
+        ]  # fmt: skip
+    text = page_text(cells, BUDGET).split("### One part driven alone")[1].strip()
+    mouth = entries(text, "mouth")
+    assert (mouth["synthetic-0"], mouth["synthetic-1"]) == ("91.3 %", "50.0 %")
+
+
 def test_the_page_keeps_what_stands_around_the_tables(cells, tmp_path):
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
