@@ -117,9 +117,9 @@ class PosedMeshes:
         ids = np.array([mesh.id for mesh in self._meshes], np.uint64)
         self._ids = wp.array(ids, dtype=wp.uint64, device=self._device)
 
-    def mesh(self, n: int) -> wp.uint64:
-        """The id of pose `n`'s mesh, for other kernels."""
-        return self._meshes[n].id
+    def mesh(self, n: int) -> wp.Mesh:
+        """The mesh in pose `n`, for other kernels; the next `pose` changes it."""
+        return self._meshes[n]
 
     def nearest(self, x: Tensor, frame: Tensor, reach: float) -> tuple[Tensor, Tensor, Tensor]:
         """The nearest surface point of every query. Not differentiable: face ids are detached.

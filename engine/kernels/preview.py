@@ -21,7 +21,7 @@ BRICK = 8  # cells along a brick's edge
 LOG_LOW, LOG_HIGH = -2.0, 9.0  # natural logarithm of the density (1/m) at levels 0 and 255
 OPAQUE = 0.003  # transmittance below which the rest of a ray is left out
 CLEAR = 0.02  # alpha below which a ray has no depth
-COUNTS = 0.01  # weight below which a sample's parts are not looked up
+COUNTS = 0.01  # weight gathered between two looks at the parts
 MAX_STEPS = 8192
 
 _SIDE = wp.constant(BRICK + 1)
@@ -159,7 +159,8 @@ def _preview(
     sought = wp.float32(0.5)  # alpha at which the depth is taken: half of all there is
     for attempt in range(2):
         left = wp.float32(1.0)  # transmittance
-        looked = wp.float32(0.0)  # weight whose parts were looked up
+        looked = wp.float32(0.0)  # weight whose parts were looked up …
+        due = wp.float32(0.0)  # … and that will be with the next look
         where = wp.float32(-1.0)
         k = wp.float32(0.0)
         for _ in range(MAX_STEPS):
@@ -193,9 +194,11 @@ def _preview(
             if attempt == 0:
                 for c in range(3):
                     values[r, c] = values[r, c] + w * v[1 + c]
-                if w > COUNTS:
-                    _add_parts(canonical, u, w, r, values)
-                    looked += w
+                due += w
+                if due > COUNTS:
+                    _add_parts(canonical, u, due, r, values)
+                    looked += due
+                    due = 0.0
             elif where >= 0.0:
                 break
             if left < OPAQUE:
@@ -219,8 +222,9 @@ class PosedCells:
     low: Tensor  # [3] m, lower corner
     cell: float  # m, edge
     state: Tensor  # [X, Y, Z] uint8: EMPTY, SMOOTH, ROUGH or DARK
-    node: Tensor  # [X+1, Y+1, Z+1, 4] m: canonical position of the corners, distance to the skin
-    mesh: wp.uint64  # of the posed skin
+    node: Tensor  # [X+1, Y+1, Z+1, 4] m: where the corners land, and how far off the skin
+    mesh: wp.Mesh  # the posed skin …
+    vertices: Tensor  # [V, 3] m … and its vertices
     shell: float  # m; farther from the skin is nothing
     faces: Tensor  # [F, 3] int32
     weights: Tensor  # [V, J]
@@ -234,7 +238,7 @@ class PosedCells:
         posed.low, posed.cell = wp.vec3(*self.low.tolist()), self.cell
         posed.state = wp.from_torch(self.state.contiguous())
         posed.node = wp.from_torch(self.node.contiguous(), dtype=wp.vec4)
-        posed.mesh, posed.shell = self.mesh, self.shell
+        posed.mesh, posed.shell = self.mesh.id, self.shell
         posed.faces = wp.from_torch(self.faces.contiguous())
         posed.weights = wp.from_torch(self.weights.contiguous())
         posed.transforms = wp.from_torch(self.transforms.detach().contiguous(), dtype=wp.vec4)

@@ -5,6 +5,8 @@ Each coarse cell that may hold something is cut into 2³; only the corners of th
 may still hold something are brought to canonical space.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -12,12 +14,17 @@ from ..kernels.marching import DARK as DARK_ROW
 from ..kernels.preview import DARK, EMPTY, ROUGH, SMOOTH
 
 CUT = 2  # fine cells along a coarse cell's edge
-JUMP = 0.0015  # m, by which a corner may miss where its neighbour expects it
-"""Larger trusts more cells and blurs the lips; smaller searches for more nearest points."""
+JUMP = 0.003  # m, by which a corner may miss where its neighbour expects it; less costs queries
 
 
-def cut_cells(row: Tensor, landing: Tensor, turn: Tensor, smooth: Tensor, cell: float,
-              holds) -> Tensor:  # fmt: skip
+def cut_cells(
+    row: Tensor,
+    landing: Tensor,
+    turn: Tensor,
+    smooth: Tensor,
+    cell: float,
+    holds: Callable[[Tensor], Tensor],
+) -> Tensor:
     """States [2X, 2Y, 2Z] uint8 of the fine cells by the coarse cells' guesses: none is ROUGH yet.
 
     Args:

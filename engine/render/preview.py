@@ -87,6 +87,7 @@ def posed_cells(scene: Scene) -> PosedCells:
     node = torch.zeros(*(n + 1 for n in state.shape), 4, device=x.device)
     node[at[:, 0], at[:, 1], at[:, 2]] = torch.cat([landing, distance[:, None]], 1)
     return PosedCells(
-        coarse.low[0], cell, state, node, poser.meshes.mesh(0), avatar.config.shell,
-        avatar.skin.faces, avatar.skin.skin_weights, pose.transforms, poser.canonical, pose.offsets,
+        coarse.low[0], cell, state, node, poser.meshes.mesh(0), pose.vertices[0],
+        avatar.config.shell, avatar.skin.faces, avatar.skin.skin_weights,
+        pose.transforms, poser.canonical, pose.offsets,
     )  # fmt: skip

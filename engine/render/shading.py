@@ -22,7 +22,8 @@ from .sampling import Rays, Samples, depth_in_front, frame_rows, sample
 
 EMPTY_DEPTH = 1e10  # m, where nothing is
 OPAQUE = 0.003  # transmittance below which the rest of a ray is left out
-FAINT = 1e-3  # weight in the pixel below which a sample's colour is not asked
+FAINT = 1e-3  # share of its ray's alpha below which a sample's colour is not asked …
+THIN = 0.1  # … with alpha no less than this
 CLEAR = 0.02  # alpha below which a pixel has no depth
 WAVE = 6  # samples of each ray per wave
 
@@ -83,7 +84,8 @@ class Exact:
             passed.index_add_(0, ray[due], optical[due])
 
         weights = torch.exp(-depth_in_front(optical, ray)) * (1 - torch.exp(-optical))
-        seen = (weights > FAINT).nonzero()[:, 0]
+        least = FAINT * (1 - torch.exp(-passed)).clamp_min(THIN)  # [R]
+        seen = (weights > least[ray]).nonzero()[:, 0]
         features, ambient, parts = found[seen].split(widths, 1)
         looks = self.scene.condition.appearance.expand(len(seen), -1)
         rgb = avatar.field.radiance(features, samples.view[seen], ambient, looks)

@@ -9,6 +9,7 @@ import torch
 
 from ..avatar.file import AvatarFile
 from ..avatar.model import Avatar
+from ..avatar.preview import bake
 from ..capture.folder import Capture, read_capture
 from ..config import Train
 from ..devices import resolve_device
@@ -145,4 +146,5 @@ def finish(
         fps=capture.fps,
         record=record,
         thumbnail=(on_white(planes) * 255 + 0.5).astype(np.uint8),
+        preview=bake(avatar, motion, camera).to_arrays(),
     )

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from engine.avatar.file import AvatarFile
+from engine.avatar.file import SCHEMA_VERSION, AvatarFile
 from engine.errors import AvatarError
 from engine.files import read_tensors, write_tensors
 from engine.head.library import load_head_model
@@ -34,6 +34,7 @@ def avatar():
         fps=25.0,
         record={"psnr": 30.5},
         thumbnail=rng.integers(0, 255, (8, 8, 3)).astype(np.uint8),
+        preview={"nodes": rng.integers(0, 255, (3, 27, 4)).astype(np.uint8)},
     )
 
 
@@ -56,6 +57,20 @@ def test_an_avatar_comes_back_as_it_was(avatar, tmp_path):
     for name, array in avatar.motion.to_arrays().items():
         assert np.array_equal(found.motion.to_arrays()[name], array)
     assert np.array_equal(found.thumbnail, avatar.thumbnail)
+    assert list(found.preview) == ["nodes"]
+    assert np.array_equal(found.preview["nodes"], avatar.preview["nodes"])
+
+
+def test_a_file_of_schema_1_opens_without_a_preview(avatar, tmp_path):
+    path = tmp_path / "a.safetensors"
+    avatar.write(path)
+    header, arrays = read_tensors(path, "avatar", SCHEMA_VERSION)
+    old = {name: array for name, array in arrays.items() if not name.startswith("preview.")}
+    write_tensors(path, header | {"schema_version": 1}, old)
+    found = AvatarFile.read(path)
+    assert found.preview == {}
+    assert found.fps == avatar.fps
+    assert np.array_equal(found.weights["table"], avatar.weights["table"])
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
@@ -72,7 +87,7 @@ def test_a_truncated_avatar_is_a_sentence(avatar, tmp_path, share):
 def test_an_avatar_of_a_newer_schema_is_a_sentence(avatar, tmp_path):
     path = tmp_path / "a.safetensors"
     avatar.write(path)
-    header, arrays = read_tensors(path, "avatar", 1)
+    header, arrays = read_tensors(path, "avatar", SCHEMA_VERSION)
     write_tensors(path, header | {"schema_version": 99}, arrays)
     with pytest.raises(AvatarError, match="newer PartNerFace") as caught:
         AvatarFile.read(path)
@@ -95,7 +110,7 @@ def test_weights_that_are_not_finite_are_a_sentence(avatar, tmp_path, value):
 def test_a_missing_tensor_is_a_sentence(avatar, tmp_path, missing):
     path = tmp_path / "a.safetensors"
     avatar.write(path)
-    header, arrays = read_tensors(path, "avatar", 1)
+    header, arrays = read_tensors(path, "avatar", SCHEMA_VERSION)
     write_tensors(path, header, {name: array for name, array in arrays.items() if name != missing})
     with pytest.raises(AvatarError):
         AvatarFile.read(path)
@@ -105,7 +120,7 @@ def test_a_missing_tensor_is_a_sentence(avatar, tmp_path, missing):
 def test_a_missing_header_entry_is_a_sentence(avatar, tmp_path, missing):
     path = tmp_path / "a.safetensors"
     avatar.write(path)
-    header, arrays = read_tensors(path, "avatar", 1)
+    header, arrays = read_tensors(path, "avatar", SCHEMA_VERSION)
     del header[missing]
     write_tensors(path, header, arrays)
     with pytest.raises(AvatarError, match="incomplete"):

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import torch
+
+from engine.kernels.marching import DARK as DARK_ROW
+from engine.kernels.preview import DARK, EMPTY, ROUGH, SMOOTH
+from engine.render.fine_cells import corners, cut_cells, mark_rough
+
+CELL = 0.01
+
+
+def test_a_cell_is_cut_where_its_own_guess_holds_something():
+    row = torch.tensor([[[0, 1, -1, DARK_ROW]]], dtype=torch.int32)
+    landing = torch.tensor([[0.0, 0.0, 0.0], [5.0, 0.0, 0.0]])
+    turn = torch.eye(3).expand(2, 3, 3)
+    state = cut_cells(row, landing, turn, torch.tensor([1, 0]), CELL, lambda x: x[:, 2] > 0)
+    assert state.shape == (2, 2, 8)
+    assert (state[:, :, 0] == EMPTY).all()  # guessed below the plane
+    assert (state[:, :, 1] == SMOOTH).all()
+    assert (state[:, :, 2:4] == SMOOTH).all()  # its guess is not trusted: both halves
+    assert (state[:, :, 4:6] == EMPTY).all()
+    assert (state[:, :, 6:] == DARK).all()
+
+
+def test_corners_are_those_of_live_cells():
+    state = torch.zeros(3, 3, 3, dtype=torch.uint8)
+    state[1, 1, 1], state[0, 0, 0] = SMOOTH, DARK
+    expected = {(i, j, k) for i in (1, 2) for j in (1, 2) for k in (1, 2)}
+    assert set(map(tuple, corners(state).tolist())) == expected
+
+
+def test_cells_are_rough_only_where_the_landing_jumps():
+    state = torch.full((4, 2, 2), SMOOTH, dtype=torch.uint8)
+    at = corners(state)
+    landing = at * CELL
+    turn = torch.eye(3).expand(len(at), 3, 3)
+    assert (mark_rough(state, at, landing, turn, CELL) == SMOOTH).all()
+    torn = landing + torch.where(at[:, :1] > 2, 0.02, 0.0)  # between the third and fourth corner
+    rough = mark_rough(state, at, torn, turn, CELL) == ROUGH
+    assert rough[2].all()
+    assert not rough[[0, 1, 3]].any()
+
+
+def test_a_cell_with_a_corner_that_did_not_land_is_rough():
+    state = torch.full((2, 1, 1), SMOOTH, dtype=torch.uint8)
+    at = corners(state)
+    landed = at[:, 0] < 2
+    turn = torch.eye(3).expand(int(landed.sum()), 3, 3)
+    found = mark_rough(state, at[landed], at[landed] * CELL, turn, CELL)
+    assert found.flatten().tolist() == [SMOOTH, ROUGH]

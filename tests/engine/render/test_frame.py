@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The three qualities of a really trained avatar's frames."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from engine.avatar.file import AvatarFile
+from engine.avatar.lattice import CanonicalLattice
+from engine.avatar.model import Avatar
+from engine.errors import InputError
+from engine.files import read_tensors, write_tensors
+from engine.render.frame import EMPTY_DEPTH, on_white, render_frame
+
+CPU = torch.device("cpu")
+QUALITIES = ("exact", "frame-baked", "preview")
+
+
+@pytest.fixture(scope="module")
+def avatar(trained_avatar):
+    """The avatar with sharper densities and offsets than few steps of training give."""
+    avatar = Avatar.load(trained_avatar, CPU)
+    with torch.no_grad():
+        avatar.field.density[-1].weight *= 4
+        avatar.deformation.nets.last *= 3
+    avatar.file = replace(avatar.file, preview={})  # so that it is baked of this field
+    return avatar
+
+
+@pytest.fixture(scope="module")
+def frames(avatar):
+    """One frame in every quality."""
+    motion, camera = avatar.file.motion, avatar.file.camera.resized(48, 48)
+    return {
+        quality: render_frame(
+            avatar, camera, motion.psi[2], motion.theta[2], motion.translation[2], quality=quality
+        )
+        for quality in QUALITIES
+    }
+
+
+def psnr(frames, quality):
+    error = on_white(frames[quality]) - on_white(frames["exact"])
+    return -10 * np.log10(np.mean(error**2))
+
+
+@pytest.mark.parametrize(("quality", "least"), [("frame-baked", 38), ("preview", 33)])
+def test_baked_frames_look_like_the_exact_one(frames, quality, least):
+    exact, baked = frames["exact"], frames[quality]
+    assert exact.alpha.max() > 0.5  # there is something to see
+    assert psnr(frames, quality) > least
+    assert np.abs(baked.alpha - exact.alpha).mean() < 0.01
+    assert np.abs(baked.parts - exact.parts).mean() < 0.005
+    both = (exact.alpha > 0.3) & (baked.alpha > 0.3)
+    assert np.median(np.abs(baked.depth - exact.depth)[both]) < 0.003
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_planes_are_consistent_in_every_quality(frames, quality):
+    planes = frames[quality]
+    assert planes.colour.shape == (48, 48, 3)
+    assert planes.parts.shape == (48, 48, 8)
+    assert all(np.isfinite(plane).all() for plane in vars(planes).values())
+    assert (planes.depth[planes.alpha < 0.01] == EMPTY_DEPTH).all()
+    assert (planes.depth[planes.alpha > 0.05] < 10).all()
+    np.testing.assert_allclose(planes.parts.sum(-1), planes.alpha, atol=2e-2)
+    assert (planes.colour <= planes.alpha[..., None] + 1e-3).all()
+
+
+def test_a_camera_that_looks_away_sees_nothing(avatar):
+    away = np.array(avatar.file.camera.camera_from_world)
+    away[0, 3] += 100
+    camera = replace(avatar.file.camera.resized(8, 8), camera_from_world=away)
+    motion = avatar.file.motion
+    for quality in QUALITIES:
+        planes = render_frame(
+            avatar, camera, motion.psi[0], motion.theta[0], motion.translation[0], quality=quality
+        )
+        assert (planes.alpha == 0).all()
+        assert (planes.depth == EMPTY_DEPTH).all()
+
+
+def test_an_unknown_quality_is_a_sentence_with_the_three_names(avatar):
+    motion = avatar.file.motion
+    with pytest.raises(InputError, match="no quality “best”") as caught:
+        render_frame(
+            avatar, avatar.file.camera, motion.psi[0], motion.theta[0], motion.translation[0],
+            quality="best",
+        )  # fmt: skip
+    assert all(name in caught.value.hint for name in QUALITIES)
+
+
+def test_the_stored_preview_is_the_one_that_would_be_baked(trained_avatar, tmp_path):
+    """And a file of schema 1, which has none, shows the same picture."""
+    stored = AvatarFile.read(trained_avatar)
+    assert set(stored.preview) == {"brick", "nodes"}
+    header, arrays = read_tensors(trained_avatar, "avatar", 2)
+    old = {name: array for name, array in arrays.items() if not name.startswith("preview.")}
+    later = [name for name in old if name.startswith("model.tracking.")]
+    for name in later:  # which schema 1 did not have either
+        del old[name]
+    write_tensors(tmp_path / "old.safetensors", header | {"schema_version": 1}, old)
+    camera, motion = stored.camera.resized(24, 24), stored.motion
+    pictures = [
+        render_frame(
+            Avatar.load(path, CPU), camera, motion.psi[0], motion.theta[0], motion.translation[0],
+            quality="preview",
+        ).colour
+        for path in (trained_avatar, tmp_path / "old.safetensors")
+    ]  # fmt: skip
+    assert pictures[0].max() > 0.02
+    assert np.abs(pictures[0] - pictures[1]).max() < 0.02
+
+
+def test_a_lattice_covers_all_that_may_be_occupied(avatar):
+    lattice, occupancy = CanonicalLattice.of(avatar), avatar.occupancy
+    u = occupancy.centres(occupancy.occupied.flatten().nonzero()[:, 0])
+    cells = lattice.row.shape[0] - 1
+    base = (u * cells).long()
+    for corner in range(8):
+        at = base + torch.tensor([corner & 1, corner >> 1 & 1, corner >> 2])
+        assert (lattice.row[tuple(at.unbind(1))] >= 0).all()
+    assert len(lattice.u) < 200_000
