@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How the error grows with the expression: one small chart for each method, all on one scale."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,9 @@ OURS, THEIRS, LIMIT = "#c8452f", "#2f4b66", "#8a8f94"
 def draw(path: Path, cells: Sequence[Cell]) -> None:
     """Write the picture: rms error in the moving regions against expression strength.
 
-    Every dot is a frame; the lines are means of equally many frames. Synthetic subjects where
-    there are any, else all.
+    Every dot is a frame; the lines are means of equally many frames. Some people are harder than
+    others whatever they do: each one's mean error over all methods is moved to the mean of all, or
+    the lines would tell who was in which bin. Synthetic subjects where there are any, else all.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -34,8 +35,9 @@ def draw(path: Path, cells: Sequence[Cell]) -> None:
     from matplotlib import pyplot
 
     cells = [cell for cell in cells if cell.synthetic] or list(cells)
+    shift = levels(cells)
     points = {
-        method: frames([cell for cell in cells if cell.method == method])
+        method: frames([cell for cell in cells if cell.method == method], shift)
         for method in dict.fromkeys(cell.method for cell in cells)
     }
     ours = points.pop(FIRST, None)
@@ -81,11 +83,24 @@ def label(figure: object, axes: np.ndarray, panels: Sequence, limit: float) -> N
     figure.suptitle(f"red: {FIRST}     blue: the method named above the chart", fontsize=9)
 
 
-def frames(cells: Sequence[Cell]) -> tuple[np.ndarray, np.ndarray]:
-    """Expression strength and rms error [N] of every test frame of some cells."""
-    found = [f for c in cells for f in c.result["frames"] if "psnr_moving" in f]
-    psnr = np.array([frame["psnr_moving"] for frame in found])
-    return np.array([frame["strength"] for frame in found]), 10 ** (-psnr / 20)
+def levels(cells: Sequence[Cell]) -> dict[str, float]:
+    """What is to be added to each subject's errors, so that all subjects' means are the same."""
+    none = dict.fromkeys((cell.subject for cell in cells), 0.0)
+    means = {
+        subject: frames([cell for cell in cells if cell.subject == subject], none)[1].mean()
+        for subject in none
+    }
+    return {subject: np.mean(list(means.values())) - mean for subject, mean in means.items()}
+
+
+def frames(cells: Sequence[Cell], shift: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Expression strength and shifted rms error [N] of every test frame of some cells."""
+    found = [
+        (frame["strength"], 10 ** (-frame["psnr_moving"] / 20) + shift[cell.subject])
+        for cell in cells for frame in cell.result["frames"] if "psnr_moving" in frame
+    ]  # fmt: skip
+    strength, error = np.array(found).reshape(-1, 2).T
+    return strength, error
 
 
 def binned(strength: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

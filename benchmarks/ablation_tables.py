@@ -50,6 +50,7 @@ class Row:
     """One line of a table: a method, with or without optimised latents, in all its cells."""
 
     name: str
+    method: str
     cells: tuple[Cell, ...]
     figures: str  # entry of the result that holds the means
 
@@ -75,11 +76,12 @@ def rows_of(cells: Sequence[Cell]) -> list[Row]:
     for method in methods:
         mine = tuple(cell for cell in cells if cell.method == method)
         if {cell.subject for cell in mine} == subjects:
-            rows.append(Row(method, mine, "eval"))
+            rows.append(Row(method, method, mine, "eval"))
     for row in list(rows):
         if all("latents" in cell.result for cell in row.cells):
             steps = row.cells[0].result["latents"]["latents_optimised"]
-            rows.append(Row(f"{row.name}, latents optimised ({steps})", row.cells, "latents"))
+            name = f"{row.name}, latents optimised ({steps})"
+            rows.append(Row(name, row.method, row.cells, "latents"))
     return rows
 
 
@@ -95,8 +97,8 @@ def table(cells: Sequence[Cell]) -> str:
         "| method | " + " | ".join([*columns, *last]) + " |",
         "|---" * (1 + len(columns) + len(last)) + "|",
     ]
-    first = next((row for row in rows if row.name == FIRST), None)
     for row in rows:
+        first = next((r for r in rows if r.method == FIRST and r.figures == row.figures), None)
         entries = [spread(row.figure(name), digits) for name, digits in columns.values()]
         entries.append(gain(row, first))
         for name in ("deformation", "parameters"):
@@ -116,16 +118,16 @@ def spread(values: np.ndarray, digits: int) -> str:
 
 
 def gain(row: Row, first: Row | None) -> str:
-    """What the first method has over this one in the moving regions, dB ± its standard error.
+    """What the first method, measured alike, has over this row in the moving regions, dB ± error.
 
-    Frames are compared with themselves; the error is that of the mean over subjects and seeds, so
-    that it tells an ablation's loss from luck. A single pair has none.
+    Subjects and seeds are compared with themselves; the error is the standard one of their mean,
+    so that it tells an ablation's loss from luck. A single pair has none.
     """
-    if first is None or row.name == FIRST:
+    if first is None or row.method == FIRST:
         return ""
     theirs = {(cell.subject, cell.seed): cell for cell in first.cells}
     differences = np.array([
-        theirs[cell.subject, cell.seed].result["eval"]["psnr_moving"]
+        theirs[cell.subject, cell.seed].result[row.figures]["psnr_moving"]
         - cell.result[row.figures]["psnr_moving"]
         for cell in row.cells if (cell.subject, cell.seed) in theirs
     ])  # fmt: skip
