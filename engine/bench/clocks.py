@@ -16,11 +16,16 @@ from pathlib import Path
 import torch
 import warp as wp
 
+from ..avatar.deformation import DEFORMATIONS
+from ..avatar.field import CanonicalField
+from ..avatar.lattice import CanonicalLattice
 from ..avatar.model import Avatar
 from ..kernels.compositing import composite
 from ..kernels.marching import march
 from ..kernels.nearest import PosedMeshes
+from ..kernels.preview import march_preview
 from ..render.posing import Poser
+from ..render.preview import posed_cells
 from .swapping import Change, places_of, swapped
 
 WATCH_S = 0.01  # between two looks at the memory
@@ -90,20 +95,30 @@ class StageClocks:
 def stage_clocks(device: torch.device) -> Iterator[StageClocks]:
     """Clocks on the stages of rendering and training: pose, survey … backward, optimiser."""
     clocks = StageClocks(device)
-    methods = {
-        "pose": (Poser, "pose"),
-        "survey": (Poser, "frame_cells"),
-        "nearest": (PosedMeshes, "nearest"),
-        "unpose": (Poser, "unpose"),
-        "evaluate": (Avatar, "evaluate"),
-        "backward": (torch.Tensor, "backward"),
-        "optimiser": (torch.optim.Adam, "step"),
-    }
-    changes: list[Change] = [
-        (owner, name, clocks.timed(stage, vars(owner)[name]))
-        for stage, (owner, name) in methods.items()
+    methods: list[tuple[str, type, str]] = [
+        ("pose", Poser, "pose"),
+        ("survey", Poser, "frame_cells"),
+        ("nearest", PosedMeshes, "nearest"),
+        ("unpose", Poser, "unpose"),
+        ("bake", CanonicalLattice, "deformation"),
+        ("evaluate", CanonicalLattice, "at"),
+        ("evaluate", Avatar, "evaluate"),
+        ("evaluate", CanonicalField, "geometry"),
+        ("evaluate", CanonicalField, "radiance"),
+        *(("evaluate", kind, "forward") for kind in DEFORMATIONS.values()),
+        ("backward", torch.Tensor, "backward"),
+        ("optimiser", torch.optim.Adam, "step"),
     ]
-    for stage, function in {"march": march, "composite": composite}.items():
+    changes: list[Change] = [
+        (owner, name, clocks.timed(stage, vars(owner)[name])) for stage, owner, name in methods
+    ]
+    functions = (
+        ("march", march),
+        ("march", march_preview),
+        ("survey", posed_cells),
+        ("composite", composite),
+    )
+    for stage, function in functions:
         watched = clocks.timed(stage, function)
         changes += [(owner, name, watched) for owner, name in places_of(function)]
     with swapped(*changes):

@@ -4,7 +4,7 @@
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +56,7 @@ def _figures(
     run = late_run(settings, frames, subject.avatar)
     with MemoryWatch(CPU) as memory, surveys_seen() as seen:
         seconds, rate = steps_of(run, job, warm=3, measured=6)
-        survey = sum(bytes_of(cells) for cells in seen.values()) / max(len(seen), 1)
+        survey = sum(map(bytes_of, seen.values())) / max(len(seen), 1)
         later = max(min(len(frames), loop.SURVEYS) - len(seen), 0) * survey
     return {
         "step_s": float(np.median(seconds)),
@@ -95,9 +95,9 @@ def surveys_seen() -> Iterator[dict]:
     seen: dict = {}
     surveyed = loop.surveyed
 
-    def watched(cells: dict, *rest: object) -> object:
-        found = surveyed(cells, *rest)
-        seen.update(cells)
+    def watched(surveys: dict, *rest: object) -> object:
+        found = surveyed(surveys, *rest)
+        seen.update(surveys)
         return found
 
     with swapped((loop, "surveyed", watched)):
@@ -105,5 +105,7 @@ def surveys_seen() -> Iterator[dict]:
 
 
 def bytes_of(survey: object) -> int:
-    """Bytes of a survey's tensors."""
-    return sum(value.nbytes for value in vars(survey).values() if isinstance(value, Tensor))
+    """Bytes of the tensors in a survey, and in what it holds."""
+    if isinstance(survey, Tensor):
+        return survey.nbytes
+    return sum(map(bytes_of, vars(survey).values())) if is_dataclass(survey) else 0

@@ -7,14 +7,16 @@ from contextlib import contextmanager
 import numpy as np
 
 from ..head.motion import Motion
-from ..render.frame import on_white
+from ..render.frame import SHADERS, on_white
 from ..render.sampling import Samples, sample
 from ..train.metrics import psnr
 from .clocks import MemoryWatch, best_of, seconds_of, stage_clocks
 from .subject import Subject, evenly, sized
 from .swapping import places_of, swapped
 
-QUALITIES = ("exact", "frame-baked", "preview")
+QUALITIES = tuple(SHADERS)
+FAST = tuple(quality for quality in QUALITIES if quality != "exact")
+SQUARES = (128, 256)  # px
 SIZES = ((128, 128), (256, 256), (512, 512), (1920, 1080))
 
 
@@ -24,17 +26,17 @@ def key(quality: str) -> str:
 
 
 def by_quality(subject: Subject, budget_s: float) -> dict[str, float]:
-    """Seconds of a frame at 128² and 256² in every quality, and of the first one, which bakes."""
+    """Seconds of a frame of each square in every quality, and of the first one, which bakes."""
     device = subject.avatar.device
     figures: dict[str, float] = {}
     for quality in QUALITIES:
-        for size in (128, 256):
+        for size in SQUARES:
             camera = sized(subject.camera, size, size)
 
             def frame(camera=camera, quality=quality) -> object:
                 return subject.render(camera, quality)
 
-            if size == 128:
+            if size == SQUARES[0]:
                 figures[f"{key(quality)}_first_s"] = seconds_of(frame, device)
             figures[f"{key(quality)}_{size}_s"] = best_of(frame, device, budget_s=budget_s)
     return figures
@@ -43,7 +45,7 @@ def by_quality(subject: Subject, budget_s: float) -> dict[str, float]:
 def likeness(subject: Subject, motion: Motion, frames: int, size: int) -> dict[str, float]:
     """Mean PSNR (dB, on white, full frame) of the fast qualities against the exact pictures."""
     camera = sized(subject.camera, size, size)
-    found: dict[str, list[float]] = {"frame-baked": [], "preview": []}
+    found: dict[str, list[float]] = {quality: [] for quality in FAST}
     for index in evenly(range(len(motion)), frames):
         driven = Subject(subject.avatar, motion[index], subject.camera)
         truth = on_white(driven.render(camera))
@@ -72,22 +74,24 @@ def by_size(
     return rows
 
 
-def exact_in_detail(subject: Subject, size: int, runs: int) -> dict[str, object]:
-    """Samples and rays per second, milliseconds by stage and peak memory of exact frames."""
+def in_detail(subject: Subject, size: int, runs: int) -> dict[str, object]:
+    """Samples and rays per second and peak memory of exact frames; stages of all qualities, ms."""
     device, camera = subject.avatar.device, sized(subject.camera, size, size)
-    with samples_counted() as counts:
+    with samples_counted() as counts, MemoryWatch(device) as memory:
         subject.render(camera)
     samples = sum(counts)
-    with MemoryWatch(device) as memory:
-        seconds = best_of(lambda: subject.render(camera), device, most=runs)
-    with stage_clocks(device) as clocks:
-        total = sum(seconds_of(lambda: subject.render(camera), device) for _ in range(runs))
+    seconds = best_of(lambda: subject.render(camera), device, most=runs)
+    stages = {}
+    for quality in QUALITIES:
+        with stage_clocks(device) as clocks:
+            total = seconds_of(lambda quality=quality: subject.render(camera, quality), device)
+        stages[key(quality)] = clocks.milliseconds(total)
     return {
         "samples_per_second": samples / seconds,
         "rays_per_second": camera.width * camera.height / seconds,
-        "frame_stages_ms": clocks.milliseconds(total, runs),
         "frame_size": size,
         "frame_samples": samples,
+        "frame_stages_ms": stages,
         "render_memory_gb": memory.peak_gb,
     }
 
