@@ -15,7 +15,7 @@ Method = Literal[
     "no-codes", "no-corrections", "no-bias", "parts-1", "parts-4", "parts-16",
 ]  # fmt: skip
 Quality = Literal["exact", "frame-baked", "preview"]
-Preset = Literal["draft", "standard"]
+Preset = Literal["draft", "standard", "high"]
 
 BenchPart = Literal[
     "training", "steps", "frame", "reference", "resolution", "parts", "mesh", "frames", "paper"
@@ -84,7 +84,7 @@ class Train(Command):
     """`partnerface`, or to compare with: `global` (one net of equal size), `none` (inverse skinning
     alone), or PartNerFace with one thing changed (see docs/ablation.md)."""
     preset: Preset = "standard"
-    """Model size and steps; `draft` for a quick look."""
+    """Model size and steps; `draft` for a quick look, `high` for pictures of 256² and more."""
     steps: int = 0
     """Training steps; 0 = the preset's."""
     size: int = 0

@@ -20,7 +20,7 @@ class ModelConfig:
     """Parts blended by the assigner's weights, or the assigner's first choice alone."""
     offsets: bool = True
     """Inverse skinning undoes the expressions' offsets too, not the joints' turns alone."""
-    local_width: int = 40
+    local_width: int = 64
     """Hidden units of each local net (Local Deformation Fields, appendix A: 40)."""
     position_octaves: int = 6
     """Frequencies of the position encoding of the local nets."""

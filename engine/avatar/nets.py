@@ -7,7 +7,6 @@ import math
 import torch
 from torch import Tensor, nn
 
-
 SMALLEST_BLOCK = 256  # rows
 BLOCKS = 32  # per doubling of the number of rows
 

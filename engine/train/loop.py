@@ -112,11 +112,11 @@ def train(
             # In stage one there is nothing yet that corrections could hold on to.
             waits = group["name"] in ("corrections", "bias") and not stage_two
             group["lr"] = 0.0 if waits else group["first_lr"] * settings.last_rate**share
-            group["lr"] *= progress.rate
-        if step >= settings.occupancy_from and step % settings.occupancy_every == 0:
-            update_occupancy(
-                avatar, per_frame, frames, random, anew=step == settings.occupancy_from
-            )
+            group["lr"] *= progress.rate * min((step + 1) / settings.ramp, 1.0)
+        if step % settings.occupancy_every == 0:
+            update_occupancy(avatar, per_frame, frames, random, anew=step == 0)
+            if step >= settings.occupancy_from:  # until then nothing counts as empty
+                avatar.occupancy.refresh()
             grown = poser.grown_occupancy()
 
         chosen = random.choice(
@@ -133,8 +133,7 @@ def train(
         cell_map = poser.cell_map([survey.cells for survey in known], grown)
         boxes = np.stack([survey.box for survey in known])
         rays, target = random_rays(frames, chosen, boxes, progress.rays, random)
-        budget = settings.samples_per_ray if step > settings.occupancy_from else 0
-        samples = sample(poser, pose, rays, cell_map, budget)
+        samples = sample(poser, pose, rays, cell_map, settings.samples_per_ray)
 
         condition = per_frame.condition(avatar.tracking, rows, psi, theta, translation, kept)
         labels = None if stage_two else samples.surface_part.argmax(1)
@@ -252,7 +251,6 @@ def update_occupancy(
         deformed = avatar.deformation(u * 2 - 1, ones, condition, avatar.window, None)
         sigma = avatar.field.sigma(u + deformed.offset / avatar.size)
         grid.remember(flat, sigma, anew=anew)
-    grid.refresh()
 
 
 def next_rays(rays: int, samples: int, wanted: int) -> int:

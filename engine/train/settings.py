@@ -14,26 +14,28 @@ class TrainSettings:
     """The avatar's shape."""
     steps: int = 1200
     """Optimiser steps."""
-    samples: int = 16384
+    samples: int = 6144
     """Samples per step that reach the nets; the number of rays adapts."""
-    samples_per_ray: int = 8
-    """Samples that a ray may have, about, once the occupancy says where they count; 0 = all."""
+    samples_per_ray: int = 6
+    """Samples that a ray may have, about, where they count most; 0 = every step of it."""
     frames_per_step: int = 8
     """Frames per step: each needs its own bounding-volume hierarchy."""
-    first_rays: int = 512
+    first_rays: int = 768
     """Rays of the first step."""
     warm_up: float = 0.25
     """Share of the steps with the hard heuristic partition (stage one)."""
     anneal: float = 0.4
     """Share of the steps after which all octaves of the position encoding are let through."""
-    rate_table: float = 1e-2
+    rate_table: float = 4e-2
     """Learning rate of the hash table."""
-    rate_nets: float = 2e-3
+    rate_nets: float = 1e-2
     """Learning rate of all nets and codes."""
     rate_corrections: float = 1e-4
     """Learning rate of the per-frame corrections."""
     rate_bias: float = 2e-3
     """Learning rate of the tracker's bias."""
+    ramp: int = 24
+    """Steps in which the learning rates rise from zero."""
     last_rate: float = 0.05
     """Learning rates fall exponentially to this share."""
     codes: bool = True
@@ -59,7 +61,7 @@ class TrainSettings:
     loss_correction: float = 1.0
     """Weight of the squared corrections (rad, m, coefficients)."""
     occupancy_from: int = 96
-    """Steps before anything counts as empty; a multiple of `occupancy_every`."""
+    """Steps before anything counts as empty."""
     occupancy_every: int = 16
     """Steps between updates of the occupancy grid."""
     checkpoint_s: float = 60.0
@@ -89,7 +91,7 @@ VARIANTS: dict[str, tuple[dict, dict]] = {
 
 
 def preset(name: str, method: str, steps: int = 0) -> TrainSettings:
-    """The settings `draft` or `standard` for a method; `steps` > 0 replaces the preset's."""
+    """The settings `draft`, `standard` or `high` of a method; `steps` > 0 replaces the preset's."""
     of_model, of_training = VARIANTS[method]
     settings = TrainSettings(model=ModelConfig(**of_model), **of_training)
     if name == "draft":
@@ -101,5 +103,8 @@ def preset(name: str, method: str, steps: int = 0) -> TrainSettings:
             occupancy_cells=64,
             field_width=32,
         )
-        settings = replace(settings, model=small, steps=300, samples=8192, first_rays=384)
+        settings = replace(settings, model=small, steps=300, samples=4096, first_rays=512)
+    if name == "high":
+        large = replace(settings.model, table_bits=17, finest=512, step=0.002, frame_cell=0.01)
+        settings = replace(settings, model=large, steps=4000, samples=8192, first_rays=1024)
     return replace(settings, steps=steps) if steps else settings
