@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A frame's deformation on the nodes of a canonical lattice, evaluated once and interpolated.
 
-The part field is smooth: its finest octave spans 13 mm at a head's size. At 6 mm between nodes the
-picture differs from the exact one by less than 40 dB of PSNR can tell, and the nets run over some
-ten thousands of nodes, whatever the size of the picture.
+The part field is smooth: its finest octave spans 13 mm at a head's size. Against the exact picture,
+9 mm between nodes reached 40 dB of PSNR, 6 mm 45 dB and 4.5 mm 49 dB; the nets run over some ten
+thousands of nodes, whatever the size of the picture.
 """
 
 import math

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A picture from a baked canonical grid in one pass: march, unpose, look up, composite.
 
-Posed space near the head is a grid of fine cells. In a SMOOTH cell the canonical position is
-interpolated between the cell's corners; in a ROUGH one, where the nearest surface jumps (between
-lips and lids), the nearest point is searched for every sample. Steps are those of `marching.march`.
+Steps are those of `marching.march`; posed space is cut into `posed_cells`.
 """
 
 from dataclasses import dataclass
@@ -12,11 +10,10 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from .inverse_skinning import unpose_point
 from .lattice import cell_of, corner_of, fraction_of
+from .posed_cells import DARK, EMPTY, Posed, PosedCells, landing_of
 from .threads import each_slice
 
-EMPTY, SMOOTH, ROUGH, DARK = 0, 1, 2, 3  # states of fine cells; DARK ends the ray
 BRICK = 8  # cells along a brick's edge
 LOG_LOW, LOG_HIGH = -2.0, 9.0  # natural logarithm of the density (1/m) at levels 0 and 255
 OPAQUE = 0.003  # transmittance below which the rest of a ray is left out
@@ -26,23 +23,6 @@ MAX_STEPS = 8192
 
 _SIDE = wp.constant(BRICK + 1)
 _LOG_LOW, _LOG_STEP = wp.constant(LOG_LOW), wp.constant((LOG_HIGH - LOG_LOW) / 255.0)
-
-
-@wp.struct
-class Posed:
-    """One frame's fine cells, and its mesh for where they do not do."""
-
-    low: wp.vec3
-    cell: wp.float32
-    state: wp.array3d(dtype=wp.uint8)
-    node: wp.array3d(dtype=wp.vec4)
-    mesh: wp.uint64
-    shell: wp.float32
-    faces: wp.array2d(dtype=wp.int32)
-    weights: wp.array2d(dtype=wp.float32)
-    transforms: wp.array3d(dtype=wp.vec4)
-    canonical: wp.array2d(dtype=wp.vec4)
-    offsets: wp.array2d(dtype=wp.vec3)
 
 
 @wp.struct
@@ -58,29 +38,6 @@ class Canonical:
     nodes: wp.array2d(dtype=wp.vec4ub)
     part_row: wp.array3d(dtype=wp.int32)
     parts: wp.array2d(dtype=wp.float32)
-
-
-@wp.func
-def _landing(posed: Posed, x: wp.vec3, cell: wp.vec3i, f: wp.vec3, state: wp.uint8):
-    """Canonical position of x, and its distance to the skin (m)."""
-    if state == wp.uint8(SMOOTH):
-        total = wp.vec4(0.0)
-        for corner in range(8):
-            at, w = corner_of(cell, f, corner)
-            total += w * posed.node[at[0], at[1], at[2]]
-        return total
-    query = wp.mesh_query_point_no_sign(posed.mesh, x, posed.shell)
-    if not query.result:
-        return wp.vec4(0.0, 0.0, 0.0, 1.0e6)
-    p = wp.mesh_eval_position(posed.mesh, query.face, query.u, query.v)
-    corners = wp.vec3i(
-        posed.faces[query.face, 0], posed.faces[query.face, 1], posed.faces[query.face, 2]
-    )
-    bary = wp.vec3(query.u, query.v, 1.0 - query.u - query.v)
-    y, _turn = unpose_point(
-        x, 0, corners, bary, posed.weights, posed.transforms, posed.canonical, posed.offsets
-    )
-    return wp.vec4(y[0], y[1], y[2], wp.length(p - x))
 
 
 @wp.func
@@ -182,7 +139,7 @@ def _preview(
                 continue
             k += 1.0
             x = origins[r] + t * directions[r]
-            y = _landing(posed, x, cell, fraction_of(p, cell), state)
+            y = landing_of(posed, x, cell, fraction_of(p, cell), state)
             u = (wp.vec3(y[0], y[1], y[2]) - canonical.low) / canonical.size
             if not _holds(canonical, u, y[3]):
                 continue
@@ -213,38 +170,6 @@ def _preview(
         if alpha[r] <= CLEAR or alpha[r] > 0.98:
             break
         sought = 0.5 * alpha[r]
-
-
-@dataclass(frozen=True)
-class PosedCells:
-    """One frame's X·Y·Z fine cells."""
-
-    low: Tensor  # [3] m, lower corner
-    cell: float  # m, edge
-    state: Tensor  # [X, Y, Z] uint8: EMPTY, SMOOTH, ROUGH or DARK
-    node: Tensor  # [X+1, Y+1, Z+1, 4] m: where the corners land, and how far off the skin
-    mesh: wp.Mesh  # the posed skin …
-    vertices: Tensor  # [V, 3] m … and its vertices
-    shell: float  # m; farther from the skin is nothing
-    faces: Tensor  # [F, 3] int32
-    weights: Tensor  # [V, J]
-    transforms: Tensor  # [1, J, 3, 4] posed_from_rest
-    canonical: Tensor  # [J, 3, 4] canonical_from_rest
-    offsets: Tensor  # [1, V, 3] m
-
-    def to_warp(self) -> Posed:
-        """The same as a kernel's argument."""
-        posed = Posed()
-        posed.low, posed.cell = wp.vec3(*self.low.tolist()), self.cell
-        posed.state = wp.from_torch(self.state.contiguous())
-        posed.node = wp.from_torch(self.node.contiguous(), dtype=wp.vec4)
-        posed.mesh, posed.shell = self.mesh.id, self.shell
-        posed.faces = wp.from_torch(self.faces.contiguous())
-        posed.weights = wp.from_torch(self.weights.contiguous())
-        posed.transforms = wp.from_torch(self.transforms.detach().contiguous(), dtype=wp.vec4)
-        posed.canonical = wp.from_torch(self.canonical.detach().contiguous(), dtype=wp.vec4)
-        posed.offsets = wp.from_torch(self.offsets.detach().contiguous(), dtype=wp.vec3)
-        return posed
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,8 @@
 import torch
 from torch import Tensor
 
-from .preview import (
-    BRICK,
-    CLEAR,
-    COUNTS,
-    DARK,
-    EMPTY,
-    LOG_HIGH,
-    LOG_LOW,
-    OPAQUE,
-    ROUGH,
-    CanonicalCells,
-    PosedCells,
-)  # fmt: skip
+from .posed_cells import DARK, EMPTY, ROUGH, PosedCells
+from .preview import BRICK, CLEAR, COUNTS, LOG_HIGH, LOG_LOW, OPAQUE, CanonicalCells
 from .reference import inverse_skin, nearest
 
 

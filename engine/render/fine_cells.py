@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A frame's fine cells for the preview: where their corners land, and which can be trusted.
+"""A frame's fine cells: where their corners land, and which can be trusted.
 
 Each coarse cell that may hold something is cut into 2³; only the corners of those whose own guess
 may still hold something are brought to canonical space.
@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from ..kernels.marching import DARK as DARK_ROW
-from ..kernels.preview import DARK, EMPTY, ROUGH, SMOOTH
+from ..kernels.posed_cells import DARK, EMPTY, ROUGH, SMOOTH, PosedCells
+from .scene import Scene
 
+SURROUNDINGS = 2  # canonical cells around a fine cell's guess that must be empty to leave it out
 CUT = 2  # fine cells along a coarse cell's edge
 JUMP = 0.003  # m, by which a corner may miss where its neighbour expects it; less costs queries
 
@@ -82,3 +84,31 @@ def mark_rough(state: Tensor, at: Tensor, landing: Tensor, turn: Tensor, cell: f
             shift.insert(axis, 0)
             rough |= torn[shift[0] : shift[0] + x, shift[1] : shift[1] + y, shift[2] : shift[2] + z]
     return torch.where(rough & (state == SMOOTH), ROUGH, state).byte()
+
+
+def posed_cells(scene: Scene) -> PosedCells:
+    """Bring the corners of the frame's fine cells to canonical space."""
+    avatar, poser, pose, coarse = scene.avatar, scene.poser, scene.pose, scene.cells
+    if "surroundings" not in avatar.kept:
+        avatar.kept["surroundings"] = avatar.occupancy.grown(SURROUNDINGS).view(-1)
+    around, cell = avatar.kept["surroundings"], coarse.cell / CUT
+
+    def holds(x_canonical: Tensor) -> Tensor:
+        return around[avatar.occupancy.flat(avatar.unit(x_canonical))] > 0
+
+    state = cut_cells(coarse.row[0], coarse.landing, coarse.turn, coarse.smooth, coarse.cell, holds)
+    at = corners(state)
+    x = coarse.low[0] + at * cell  # [M, 3] m
+    frame = torch.zeros(len(at), dtype=torch.int32, device=x.device)
+    face, bary, distance = poser.meshes.nearest(x, frame, avatar.config.shell)
+    found = (face >= 0).nonzero()[:, 0]
+    at, distance = at[found], distance[found]
+    landing, turn = poser.unpose(pose, x[found], frame[found], face[found], bary[found])
+    state = mark_rough(state, at, landing, turn, cell)
+    node = torch.zeros(*(n + 1 for n in state.shape), 4, device=x.device)
+    node[at[:, 0], at[:, 1], at[:, 2]] = torch.cat([landing, distance[:, None]], 1)
+    return PosedCells(
+        coarse.low[0], cell, state, node, poser.meshes.mesh(0), pose.vertices[0],
+        avatar.config.shell, avatar.skin.faces, avatar.skin.skin_weights,
+        pose.transforms, poser.canonical, pose.offsets,
+    )  # fmt: skip

@@ -17,7 +17,8 @@ from .camera import Camera
 from .posing import Poser
 from .preview import PreviewShader
 from .sampling import Rays
-from .shading import EMPTY_DEPTH, Exact, FrameBaked, Scene
+from .scene import EMPTY_DEPTH, Scene
+from .shading import Exact, FrameBaked
 
 SHADERS = {"exact": Exact, "frame-baked": FrameBaked, "preview": PreviewShader}
 RAYS_AT_ONCE = 16384

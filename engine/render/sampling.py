@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..avatar.model import Avatar
 from ..kernels.marching import HIDDEN, CellMap, march
 from .posing import Pose, Poser
 
@@ -65,13 +66,7 @@ def sample(poser: Poser, pose: Pose, rays: Rays, cells: CellMap, budget: int = 0
     x, ray, frame, face, bary = x[kept], ray[kept], frame[kept], face[kept], bary[kept]
     x_canonical, turn = poser.unpose(pose, x, frame, face, bary)
 
-    flat = avatar.occupancy.flat(avatar.unit(x_canonical))
-    seen = (avatar.occupancy.occupied.view(-1)[flat] > 0) & ~avatar.occupancy.torn(
-        flat, distance[kept]
-    )
-    expected = avatar.occupancy.density.view(-1)[flat] * length[kept] * seen
-    before = depth_in_front(expected, ray)
-    some = (seen & (before < HIDDEN)).nonzero()[:, 0]
+    some = in_sight(avatar, x_canonical, distance[kept], length[kept], ray)
     ray = ray[some]
     view = torch.nn.functional.normalize(
         (turn[some] @ rays.directions[ray][..., None])[..., 0], dim=1
@@ -89,6 +84,24 @@ def sample(poser: Poser, pose: Pose, rays: Rays, cells: CellMap, budget: int = 0
         ray_start=(torch.cumsum(count, 0) - count).int(),
         ray_count=count,
     )
+
+
+def in_sight(
+    avatar: Avatar, x_canonical: Tensor, distance: Tensor, length: Tensor, ray: Tensor
+) -> Tensor:
+    """Which of S samples lie where canonical space may hold something, and in front of the rest.
+
+    Args:
+        avatar: whose occupancy is asked.
+        x_canonical: [S, 3] m.
+        distance: [S] m, to the posed skin.
+        length: [S] m that each sample stands for.
+        ray: [S], samples of a ray together and front to back.
+    """
+    flat = avatar.occupancy.flat(avatar.unit(x_canonical))
+    seen = (avatar.occupancy.occupied.view(-1)[flat] > 0) & ~avatar.occupancy.torn(flat, distance)
+    before = depth_in_front(avatar.occupancy.density.view(-1)[flat] * length * seen, ray)
+    return (seen & (before < HIDDEN)).nonzero()[:, 0]
 
 
 def depth_in_front(optical: Tensor, ray: Tensor) -> Tensor:

@@ -3,49 +3,25 @@
 
 S samples, R rays, H parts of the head model. Density comes first, in waves from front to back that
 leave out what is already hidden; then colour, for the samples that are seen. `Exact` asks the
-deformation at every sample; `FrameBaked` once a frame at the nodes of a canonical lattice.
+deformation at every sample; `FrameBaked` once a frame at the nodes of lattices.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..avatar.deformation import Condition
-from ..avatar.lattice import CanonicalLattice
-from ..avatar.model import Avatar
 from ..kernels.compositing import composite
-from ..kernels.marching import CellMap
-from .posing import Pose, Poser
-from .sampling import Rays, Samples, depth_in_front, frame_rows, sample
+from ..kernels.marching import march
+from ..kernels.posed_cells import land
+from .fine_cells import posed_cells
+from .sampling import Rays, Samples, depth_in_front, frame_rows, in_sight, sample
+from .scene import EMPTY_DEPTH, Scene, Shaded, lattice_of, nothing
 
-EMPTY_DEPTH = 1e10  # m, where nothing is
 OPAQUE = 0.003  # transmittance below which the rest of a ray is left out
 FAINT = 1e-3  # share of its ray's alpha below which a sample's colour is not asked …
 THIN = 0.1  # … with alpha no less than this
 CLEAR = 0.02  # alpha below which a pixel has no depth
 WAVE = 6  # samples of each ray per wave
-
-
-@dataclass(frozen=True)
-class Scene:
-    """An avatar posed for one frame."""
-
-    avatar: Avatar
-    poser: Poser  # its meshes hold `pose`
-    pose: Pose
-    cells: CellMap
-    condition: Condition
-
-
-@dataclass(frozen=True)
-class Shaded:
-    """What R rays see."""
-
-    values: Tensor  # [R, 3 + H] display-referred colour and part weights, both times alpha
-    alpha: Tensor  # [R]
-    depth: Tensor  # [R] m, planar
 
 
 class Exact:
@@ -57,11 +33,14 @@ class Exact:
     def __call__(self, rays: Rays) -> Shaded:
         """What the rays see."""
         scene = self.scene
-        samples = sample(scene.poser, scene.pose, rays, scene.cells)
+        samples = self._samples(rays)
         if not len(samples):
             return nothing(len(rays.origins), scene.avatar)
         with torch.autocast(scene.avatar.device.type, torch.bfloat16):
             return self._shade(samples)
+
+    def _samples(self, rays: Rays) -> Samples:
+        return sample(self.scene.poser, self.scene.pose, rays, self.scene.cells)
 
     def _shade(self, samples: Samples) -> Shaded:
         avatar, device = self.scene.avatar, self.scene.avatar.device
@@ -106,31 +85,41 @@ class Exact:
 
 
 class FrameBaked(Exact):
-    """The deformation and the parts interpolated between the nodes of a canonical lattice."""
+    """The frame's motion interpolated, the field asked at every sample.
+
+    Inverse skinning comes from fine posed cells, offsets and parts from a canonical lattice.
+    """
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
+        self.posed = posed_cells(scene)
         self.lattice = lattice_of(scene.avatar)
         moved = self.lattice.deformation(scene.avatar, scene.condition)  # [K, 3 + A]
         self.baked = torch.cat([moved, self.lattice.parts], 1)  # [K, 3 + A + H]
 
+    def _samples(self, rays: Rays) -> Samples:
+        """As `sample`, but the nearest skin is searched for in ROUGH cells alone."""
+        avatar, cells = self.scene.avatar, self.scene.cells
+        ray_index, t, length, _, _ = march(
+            rays.origins, rays.directions, rays.frame, rays.jitter, cells, avatar.config.step
+        )
+        ray = ray_index.long()
+        x = rays.origins[ray] + t[:, None] * rays.directions[ray]  # [S, 3] m, posed
+        x_canonical, distance = land(x, self.posed)
+        some = in_sight(avatar, x_canonical, distance, length, ray)
+        ray, x = ray[some], x[some]
+        i, j, k = ((x - cells.low[0]) / cells.cell).long().unbind(1)
+        turn = cells.turn[cells.row[0, i, j, k].clamp_min(0).long()]  # [S, 3, 3] of coarse cells
+        view = torch.nn.functional.normalize((turn @ rays.directions[ray][..., None])[..., 0])
+        count = torch.bincount(ray, minlength=len(rays.origins)).int()
+        return Samples(
+            ray_index=ray.int(), t=t[some], length=length[some], frame=rays.frame[ray],
+            x_canonical=x_canonical[some], view=view, surface_part=x.new_zeros(len(x), 0),
+            ray_start=(torch.cumsum(count, 0) - count).int(), ray_count=count,
+        )  # fmt: skip
+
     def _deformed(self, u: Tensor) -> Tensor:
         return self.lattice.at(u, self.baked)
-
-
-def lattice_of(avatar: Avatar) -> CanonicalLattice:
-    """The finished avatar's lattice, made once."""
-    if "lattice" not in avatar.kept:
-        avatar.kept["lattice"] = CanonicalLattice.of(avatar)
-    return avatar.kept["lattice"]
-
-
-def nothing(rays: int, avatar: Avatar) -> Shaded:
-    """What rays see that meet nothing."""
-    alpha = torch.zeros(rays, device=avatar.device)
-    return Shaded(
-        alpha.new_zeros(rays, 3 + avatar.share.shape[1]), alpha, torch.full_like(alpha, EMPTY_DEPTH)
-    )
 
 
 def median_depth(samples: Samples, weights: Tensor, alpha: Tensor) -> Tensor:

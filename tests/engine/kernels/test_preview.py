@@ -9,7 +9,8 @@ import torch
 from engine.kernels import reference_preview as reference
 from engine.kernels.lattice import interpolate
 from engine.kernels.nearest import PosedMeshes
-from engine.kernels.preview import BRICK, EMPTY, CanonicalCells, PosedCells, march_preview
+from engine.kernels.posed_cells import DARK, EMPTY, PosedCells, land
+from engine.kernels.preview import BRICK, CanonicalCells, march_preview
 
 CPU = torch.device("cpu")
 STEP = 0.02
@@ -85,6 +86,24 @@ def scene():
     origins = torch.tensor([0.4, 0.5, -2.0]) + 0.3 * torch.randn(60, 3, generator=g)
     directions = aim - origins
     return origins, directions / directions[:, 2:], torch.rand(60, generator=g), posed, canonical
+
+
+def test_points_land_as_in_the_reference(scene):
+    posed = scene[3]
+    x = torch.rand(200, 3, generator=torch.Generator().manual_seed(5))
+    x_canonical, distance = land(x, posed)
+    for i in range(len(x)):
+        p = x[i] / posed.cell
+        state = int(posed.state[tuple(p.long())])
+        if state in (EMPTY, DARK):
+            assert distance[i] > 1e5
+            continue
+        y, far = reference.landing(posed, x[i], p, state)
+        assert (distance[i] > 1e5) == (far > 1e5)
+        if far < 1e5:
+            torch.testing.assert_close(x_canonical[i], y, rtol=1e-3, atol=1e-4)
+            assert abs(distance[i] - far) < 1e-4
+    assert land(x[:0], posed)[0].shape == (0, 3)
 
 
 def test_march_matches_the_reference(scene):

@@ -2,7 +2,7 @@
 import torch
 
 from engine.kernels.marching import DARK as DARK_ROW
-from engine.kernels.preview import DARK, EMPTY, ROUGH, SMOOTH
+from engine.kernels.posed_cells import DARK, EMPTY, ROUGH, SMOOTH
 from engine.render.fine_cells import corners, cut_cells, mark_rough
 
 CELL = 0.01
