@@ -4,9 +4,11 @@
 It is baked once from the field, with the offsets and ambient channels averaged over frames of the
 tracked motion, and seen from where the clip's camera stood on average: it knows inverse skinning,
 but neither the learned fine motion nor reflections. Moving the look-up by each frame's own offsets
-gained nothing (within a decibel either way), so no net is asked. Bricks of 8³ cells carry 9³ nodes
-each, so that a look-up stays within one brick. What is interpolated is the logarithm of the
-density, which is smooth where the density itself is not.
+lost up to 1.7 dB; with each frame's change of colour on a 6 mm lattice besides it gained 0 to 3 dB,
+for a run of all nets over some 40 thousand nodes a frame: left out, the bar is met without.
+
+Bricks of 8³ cells carry 9³ nodes each, so that a look-up stays within one brick. What is
+interpolated is the logarithm of the density, which is smooth where the density itself is not.
 """
 
 from collections.abc import Mapping

@@ -16,7 +16,7 @@ from .scene import Scene
 
 SURROUNDINGS = 2  # canonical cells around a fine cell's guess that must be empty to leave it out
 CUT = 2  # fine cells along a coarse cell's edge
-JUMP = 0.003  # m, by which a corner may miss where its neighbour expects it; less costs queries
+JUMP = 0.004  # m, by which a corner may miss where its neighbour expects it; less costs queries
 
 
 def cut_cells(
