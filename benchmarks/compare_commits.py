@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Seconds of training to a held-out PSNR: two commits of this repository, in one run.
 
-    python benchmarks/compare_commits.py OLD NEW --capture CAPTURE --target 25.0
+    python -m benchmarks.compare_commits OLD NEW --capture CAPTURE --target 25.0
 
 Both commits are checked out side by side and trained in turn on the same capture through their own
 command lines, with step budgets that grow until the held-out frames (8 by default, spread evenly

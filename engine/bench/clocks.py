@@ -23,9 +23,10 @@ from ..avatar.model import Avatar
 from ..kernels.compositing import composite
 from ..kernels.marching import march
 from ..kernels.nearest import PosedMeshes
+from ..kernels.posed_cells import land
 from ..kernels.preview import march_preview
+from ..render.fine_cells import posed_cells
 from ..render.posing import Poser
-from ..render.preview import posed_cells
 from .swapping import Change, places_of, swapped
 
 WATCH_S = 0.01  # between two looks at the memory
@@ -116,6 +117,7 @@ def stage_clocks(device: torch.device) -> Iterator[StageClocks]:
         ("march", march),
         ("march", march_preview),
         ("survey", posed_cells),
+        ("unpose", land),
         ("composite", composite),
     )
     for stage, function in functions:

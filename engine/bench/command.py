@@ -32,8 +32,7 @@ DETAIL = (128, 256)  # px, of the frame whose stages are told: quick, in full
 SMALL = 96  # px, of the frames whose cost grows with parts and mesh
 MANY = 512  # px, of the many frames
 
-# Training on our own small pictures: less in a step, and empty space left out soon.
-OWN = {"samples": 4096, "first_rays": 256, "occupancy_from": 32, "occupancy_every": 8}
+OWN = {"occupancy_from": 48, "occupancy_every": 8}  # our own training is short
 
 
 @dataclass(frozen=True)
