@@ -46,7 +46,7 @@ class Exact:
         avatar, device = self.scene.avatar, self.scene.avatar.device
         ray = samples.ray_index.long()
         optical = torch.zeros(len(samples), device=device)
-        widths = [avatar.config.geometry_size, avatar.config.ambient_size, avatar.share.shape[1]]
+        widths = [avatar.field.feature_size, avatar.config.ambient_size, avatar.share.shape[1]]
         found = torch.zeros(len(samples), sum(widths), device=device, dtype=torch.bfloat16)
         rank = torch.arange(len(samples), device=device) - samples.ray_start.long()[ray]
         passed = torch.zeros(len(samples.ray_count), device=device)  # optical depth, per ray

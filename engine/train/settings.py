@@ -28,7 +28,7 @@ class TrainSettings:
     """Share of the steps after which all octaves of the position encoding are let through."""
     rate_table: float = 4e-2
     """Learning rate of the hash table."""
-    rate_nets: float = 1e-2
+    rate_nets: float = 2e-2
     """Learning rate of all nets and codes."""
     rate_corrections: float = 1e-4
     """Learning rate of the per-frame corrections."""
@@ -72,7 +72,8 @@ class TrainSettings:
         return asdict(self)
 
 
-# What each method changes, of the avatar's shape and of its training: the ablations.
+# What each method changes, of the avatar's shape and of its training: the ablations. Fewer nets are
+# wider and more are narrower, so that all have about the parameters of eight.
 VARIANTS: dict[str, tuple[dict, dict]] = {
     "partnerface": ({}, {}),
     "global": ({"method": "global"}, {}),
@@ -84,9 +85,9 @@ VARIANTS: dict[str, tuple[dict, dict]] = {
     "no-codes": ({}, {"codes": False}),
     "no-corrections": ({}, {"corrections": False}),
     "no-bias": ({}, {"tracker_bias": False}),
-    "parts-1": ({"parts": 1}, {}),
-    "parts-4": ({"parts": 4}, {}),
-    "parts-16": ({"parts": 16}, {}),
+    "parts-1": ({"parts": 1, "local_width": 252}, {}),
+    "parts-4": ({"parts": 4, "local_width": 105}, {}),
+    "parts-16": ({"parts": 16, "local_width": 38}, {}),
 }
 
 
