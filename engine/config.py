@@ -175,7 +175,7 @@ class Bench(Command):
     paper_seconds: float = 0.0
     """Seconds for training the papers' field; 0 = as many as suit the bench."""
     quick: bool = False
-    """Less of everything: under a minute on two cores."""
+    """Less of everything, and the papers' field left out: about a minute on two cores."""
     only: tuple[BenchPart, ...] = ()
     """Measure these parts alone."""
     device: str = "auto"

@@ -26,10 +26,10 @@ from .rendering import by_quality, by_size, in_detail, likeness
 from .subject import HeldOut, Subject, bench_folder, evenly, small_capture, subject_of
 from .training import Race, Run, fresh_run, late_run, race, steps_of
 
-PARTS = (4, 8, 16, 32)
 VERTICES = (5_000, 25_000)
 DETAIL = (128, 256)  # px, of the frame whose stages are told: quick, in full
 SMALL = 96  # px, of the frames whose cost grows with parts and mesh
+PAPER_LOOK_S = 60.0  # of training the papers' field between two looks, which take it long
 MANY = 512  # px, of the many frames
 
 OWN = {"occupancy_from": 48, "occupancy_every": 8}  # our own training is short
@@ -49,12 +49,12 @@ class Effort:
     reference_samples: int  # of the step that the reference takes
     rounds: int  # of the growth with parts and mesh
     frames: tuple[int, ...]  # of the growth with frames
-    paper_s: float  # of training the papers' field
-    paper_looks: int  # at its held-out frames, which takes it long
+    paper_s: float  # of training the papers' field; 0 leaves it out
+    parts: tuple[int, ...] = (4, 8, 16, 32)
 
 
-FULL = Effort(240, 2, 4.0, 6.0, 2.0, 3, 28, 4096, 3, (100, 1000, 5000), 30.0, 2)
-QUICK = Effort(100, 1, 3.0, 1.5, 0.5, 1, 16, 1024, 2, (100, 1000), 4.0, 1)
+FULL = Effort(240, 2, 4.0, 6.0, 2.0, 3, 28, 4096, 3, (100, 1000, 5000), 24.0)
+QUICK = Effort(100, 1, 3.0, 1.5, 0.5, 1, 16, 1024, 2, (100, 1000), 0.0, (4, 32))
 
 
 def run(config: Bench, job: Job) -> dict:
@@ -119,7 +119,7 @@ class Measurement:
             if self._asked(name):
                 with self._timed(name):
                     measure(subject)
-        if ours is not None and self._asked("paper"):
+        if ours is not None and self._asked("paper") and self._paper_seconds:
             with self._timed("paper"):
                 self.paper(ours)
         peaks = [self.figures.get(f"{name}_memory_gb", 0.0) for name in ("training", "render")]
@@ -127,6 +127,10 @@ class Measurement:
 
     def _asked(self, name: BenchPart) -> bool:
         return not self.config.only or name in self.config.only
+
+    @property
+    def _paper_seconds(self) -> float:
+        return self.config.paper_seconds or self.effort.paper_s
 
     @contextmanager
     def _timed(self, name: BenchPart) -> Iterator[None]:
@@ -203,9 +207,15 @@ class Measurement:
     def parts(self, subject: Subject) -> None:
         """More and more local nets."""
         rows = by_parts(
-            subject, self.settings, self.frames, PARTS, SMALL, self.effort.rounds, self.job
+            subject,
+            self.settings,
+            self.frames,
+            self.effort.parts,
+            SMALL,
+            self.effort.rounds,
+            self.job,
         )
-        name = f"parts_growth_{PARTS[0]}_{PARTS[-1]}"
+        name = f"parts_growth_{rows[0]['parts']}_{rows[-1]['parts']}"
         self.figures |= {"by_parts": rows, name: growth(rows)}
 
     def mesh(self, subject: Subject) -> None:
@@ -233,7 +243,7 @@ class Measurement:
         """
         theirs = race_of_paper(
             PaperConfig(), self.settings, self.frames, self.capture, self.held_out,
-            self.config.paper_seconds or self.effort.paper_s, self.effort.paper_looks, self.job,
+            self._paper_seconds, max(int(self._paper_seconds / PAPER_LOOK_S), 1), self.job,
         )  # fmt: skip
         equal = min(self.config.target, max(theirs.psnr))
         mine, others = ours.seconds_to(equal), theirs.seconds_to(equal)

@@ -21,7 +21,7 @@ from .meshes import with_vertices
 from .subject import Subject, sized
 from .training import copy_of, late_run, steps_of
 
-FIT_STEPS, FIT_POINTS = 150, 4096
+FIT_STEPS, FIT_POINTS = 80, 4096
 AROUND = 0.006  # m, how far from the skin the assigner learns its parts
 
 
@@ -96,7 +96,7 @@ def with_parts(avatar: Avatar, parts: int) -> Avatar:
     weights = torch.from_numpy(divide(avatar.head, parts).weights).to(avatar.device)  # [V, P]
     x = variant.unit(canonical_vertices(head)) * 2 - 1  # [V, 3]
     assigner = variant.deformation.assigner
-    optimiser = torch.optim.Adam(assigner.parameters(), lr=5e-3)
+    optimiser = torch.optim.Adam(assigner.parameters(), lr=1e-2)
     for _ in range(FIT_STEPS):
         rows = torch.randint(len(x), (FIT_POINTS,), device=x.device)
         noise = torch.randn(FIT_POINTS, 3, device=x.device) * 2 * AROUND / variant.size

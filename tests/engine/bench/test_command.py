@@ -17,7 +17,7 @@ from engine.config import Bench
 ROOT = Path(__file__).parents[3]
 TINY = Effort(
     steps=8, held_out=1, look_s=0.2, frame_s=0.05, budget_s=0.01, alike=1, reference_size=8,
-    reference_samples=100, rounds=1, frames=(20,), paper_s=0.1, paper_looks=1,
+    reference_samples=100, rounds=1, frames=(20,), paper_s=0.1, parts=(4, 8),
 )  # fmt: skip
 KEYS = {
     "speedup_vs_reference", "speedup_vs_reference_training", "samples_per_second",
@@ -33,7 +33,6 @@ def figures(capture, job, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PARTNERFACE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(command, "QUICK", TINY)
-        patch.setattr(command, "PARTS", (4, 8))
         patch.setattr(command, "VERTICES", (9_000, 10_000))
         patch.setattr(command, "SMALL", 12)
         patch.setattr(command, "DETAIL", (16, 16))
