@@ -4,8 +4,8 @@
     python -m benchmarks.performance [--from FIGURES.json] [bench options …]
 
 Without --from, `python -m engine bench --json` runs with the options that follow; with it, figures
-of an earlier run are taken, and `--commits COMPARED.json` adds what `compare_commits` found. The
-text around the marked blocks of the page is written by hand and stays.
+of an earlier run are taken. `--commits COMPARED.json` adds what `compare_commits` found, `--gpu
+GPU.json` what `benchmarks.gpu` did. The text around the marked blocks of the page is written by hand and stays.
 """
 
 import argparse
@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("--from", dest="source", type=Path, help="figures of an earlier run")
     parser.add_argument("--keep", type=Path, help="write the figures here as well")
     parser.add_argument("--commits", type=Path, help="what `compare_commits` found")
+    parser.add_argument("--gpu", type=Path, help="what benchmarks.gpu found")
     options, bench_options = parser.parse_known_args()
     if options.source:
         figures = json.loads(options.source.read_text(encoding="utf-8"))
@@ -45,6 +46,8 @@ def main() -> int:
     blocks = tables(figures)
     if options.commits:
         blocks["commits"] = commits(json.loads(options.commits.read_text(encoding="utf-8")))
+    if options.gpu:
+        blocks["gpu"] = gpu(json.loads(options.gpu.read_text(encoding="utf-8")))
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), blocks), encoding="utf-8")
     plot(figures, PLOT)
     return 0
@@ -249,6 +252,25 @@ def commits(compared: Mapping) -> str:
     ratios = [compared[f"ratio_{clock}"] for clock in ("wall", "training")]
     said = f"Ratio: {shown(ratios[0])} (whole command), {shown(ratios[1])} (training)."
     return table(head, rows) + "\n\n" + said
+
+
+def gpu(found: Mapping) -> str:
+    """Frames per second, training and agreement on a card."""
+    sizes = ("512", "1080")
+    rows = [
+        (quality.replace("_", "-"), *(found.get(f"{quality}_{size}_fps") for size in sizes))
+        for quality in QUALITIES
+    ]
+    said = [machine(found["machine"]), "", table(("frames/s", "512²", "1080p"), rows), ""]
+    if "final_psnr" in found:
+        said.append(
+            f"{found['training_frames']:,} frames of {found['training_size']}²: within 0.3 dB of "
+            f"the final {found['final_psnr']:.2f} dB after {found['seconds_to_final_psnr']:.0f} s."
+        )
+    if "kernels" in found:
+        agree = sum(each["agrees"] for each in found["kernels"])
+        said.append(f"{agree} of {len(found['kernels'])} kernels agree with the CPU.")
+    return "\n".join(said)
 
 
 def plot(figures: Mapping, path: Path) -> None:
