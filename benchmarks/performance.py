@@ -5,7 +5,8 @@
 
 Without --from, `python -m engine bench --json` runs with the options that follow; with it, figures
 of an earlier run are taken. `--commits COMPARED.json` adds what `compare_commits` found, `--gpu
-GPU.json` what `benchmarks.gpu` did. The text around the marked blocks of the page is written by hand and stays.
+GPU.json` what `benchmarks.gpu` did. The text around the marked blocks of the page is written by
+hand and stays.
 """
 
 import argparse
