@@ -5,8 +5,8 @@
 
 From the neutral face, each of the expressions that move a part most is given to that part alone
 (psi [P, E] with one row changed). Of the squared change of all pixels, so much lies in the part's
-own region: where the part is seen before or after, grown by the regions' rim. Hair and whatever
-else the head mesh does not reach belongs to `rest`.
+own region: where the part is seen before or after, grown by the width over which parts blend. Hair
+and whatever else the head mesh does not reach belongs to `rest`.
 """
 
 import json
@@ -27,6 +27,7 @@ from engine.render.frame import on_white, render_frame
 from engine.train.regions import NOTHING, grown, seen_parts
 
 EXPRESSIONS = 3  # tried for each part
+SEAM = 0.03  # of a portrait's height: some 8 mm, over which neighbouring parts blend
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def control_part(avatar: Avatar, camera: Camera, part: str, count: int = EXPRESS
         psi[own, expression] = 1
         after, moved = picture(avatar, camera, psi)
         energy = ((after - before) ** 2).sum(-1)  # [H, W]
-        region = grown(np.isin(labels, owned) | np.isin(moved, owned))
+        region = grown(np.isin(labels, owned) | np.isin(moved, owned), SEAM)
         inside += float(energy[region].sum())
         outside = np.where(region, 0, energy)
         change += [outside[labels == p].sum() for p in (*range(len(PARTS)), NOTHING)]

@@ -68,8 +68,8 @@ def region_masks(parts: np.ndarray, matte: np.ndarray) -> Masks:
     return masks | {"moving": np.any([masks[name] for name in MOVING], axis=0)}
 
 
-def grown(mask: np.ndarray) -> np.ndarray:
-    """A mask [H, W] bool grown on all sides by `GROWTH` of its height, at least one pixel."""
-    radius = max(round(GROWTH * len(mask)), 1)
+def grown(mask: np.ndarray, share: float = GROWTH) -> np.ndarray:
+    """A mask [H, W] bool grown on all sides by a share of its height, at least one pixel."""
+    radius = max(round(share * len(mask)), 1)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     return cv2.dilate(mask.astype(np.uint8), disc) > 0
