@@ -99,8 +99,9 @@ class PARTNERFACE_PG_scene(bpy.types.PropertyGroup):
         name="Preset",
         description="Size of the model and length of the training",
         items=(
-            ("standard", "Standard", "For final pictures; wants a GPU"),
+            ("standard", "Standard", "For pictures of 128 to 192 pixels; minutes on a processor"),
             ("draft", "Draft", "Small and quick, for a first look"),
+            ("high", "High", "For pictures of 256 pixels and more; wants a GPU"),
         ),
     )
     steps: IntProperty(

@@ -27,7 +27,7 @@ class Budget:
     """How many of the two seconds' frames are rendered in Blender."""
 
 
-SYNTHETIC = Budget(size=128, steps=700, mesh_resolution=160, scene_size=192, scene_frames=24)
+SYNTHETIC = Budget(size=128, steps=1200, mesh_resolution=160, scene_size=192, scene_frames=24)
 CLIP = Budget(size=192, steps=1200, mesh_resolution=160, scene_size=256, scene_frames=24)
 SEED = 0
 FRAMES, TEST_FRAMES = 96, 24  # of the synthetic subject
