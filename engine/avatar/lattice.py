@@ -15,6 +15,7 @@ from torch import Tensor
 from ..kernels.lattice import interpolate
 from .deformation import Condition
 from .model import Avatar
+from .occupancy import OccupancyGrid
 
 SPACING = 0.006  # m between nodes
 AT_ONCE = 1 << 17  # nodes
@@ -34,10 +35,9 @@ class CanonicalLattice:
         """The lattice of a finished avatar."""
         cells = max(math.ceil(avatar.size / SPACING), 1)
         occupancy = avatar.occupancy
-        near = occupancy.grown(math.ceil(occupancy.cells / cells) + 1).view(-1)
         axis = torch.linspace(0, 1, cells + 1, device=avatar.device)
         u = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).view(-1, 3)
-        some = (near[occupancy.flat(u)] > 0).nonzero()[:, 0]
+        some = _corners(_cells_that_hold(occupancy, cells)).flatten().nonzero()[:, 0]
         row = torch.full((len(u),), -1, dtype=torch.int32, device=avatar.device)
         row[some] = torch.arange(len(some), dtype=torch.int32, device=avatar.device)
         nodes = u[some].contiguous()
@@ -58,3 +58,25 @@ class CanonicalLattice:
     def at(self, u: Tensor, values: Tensor) -> Tensor:
         """Values [K, C] at the nodes → values [S, C] at points u [S, 3] of the unit cube."""
         return interpolate(u, self.row, values)
+
+
+def _cells_that_hold(occupancy: OccupancyGrid, cells: int) -> Tensor:
+    """[n, n, n] bool: the lattice's cells that touch what may be occupied."""
+    flat = occupancy.occupied.flatten().nonzero()[:, 0]
+    points = math.ceil(cells / occupancy.cells) + 1  # along an edge: none of the cells is missed
+    held = torch.zeros(cells, cells, cells, dtype=torch.bool, device=flat.device)
+    inside = torch.linspace(-0.499, 0.499, points, device=flat.device) / occupancy.cells
+    for shift in torch.cartesian_prod(inside, inside, inside):
+        at = ((occupancy.centres(flat) + shift) * cells).long().clamp(0, cells - 1)
+        held[at[:, 0], at[:, 1], at[:, 2]] = True
+    return held
+
+
+def _corners(held: Tensor) -> Tensor:
+    """[n + 1, n + 1, n + 1] bool: the corners of cells [n, n, n]."""
+    n = len(held)
+    corners = torch.zeros(n + 1, n + 1, n + 1, dtype=torch.bool, device=held.device)
+    for corner in range(8):
+        i, j, k = corner & 1, corner >> 1 & 1, corner >> 2
+        corners[i : i + n, j : j + n, k : k + n] |= held
+    return corners

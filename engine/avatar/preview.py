@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The avatar's preview: a sparse canonical grid of density and colour, for frames without any net.
+"""The avatar's preview: a sparse canonical grid of density and colour, for frames with few nets.
 
-It is baked once from the field, with the offsets and ambient channels averaged over frames of the
-tracked motion, and seen from where the clip's camera stood on average: it knows inverse skinning,
-but neither the learned fine motion nor reflections. Moving the look-up by each frame's own offsets
-lost up to 1.7 dB; with each frame's change of colour on a 6 mm lattice besides it gained 0 to 3 dB,
-for a run of all nets over some 40 thousand nodes a frame: left out, the bar is met without.
+It is baked once from the field as it is, looked at from where the clip's camera stood on average.
+A frame then asks the nets at the nodes of a lattice alone, whatever the size of the picture: where
+its points move before they are looked up, and by how much their colour differs from the baked one.
 
 Bricks of 8³ cells carry 9³ nodes each, so that a look-up stays within one brick. What is
 interpolated is the logarithm of the density, which is smooth where the density itself is not.
@@ -22,13 +20,24 @@ from ..head.motion import Motion
 from ..head.skinning import canonical_theta, joint_transforms
 from ..kernels.preview import BRICK, LOG_HIGH, LOG_LOW
 from ..render.camera import Camera
+from .deformation import Condition
 from .lattice import CanonicalLattice
 from .model import Avatar
 
 MOST_CELLS = 256  # along each axis: 1.7 mm on a head
-FRAMES = 12  # of the motion that are averaged
+FRAMES = 8  # of the motion that are averaged
+MARGIN = 2  # occupancy cells around what is occupied that offsets may reach
 THIN = 0.002  # opacity of one step below which a brick is left out
 BRICKS_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the colours of a baked grid are seen: as in the mean of a clip's frames."""
+
+    ambient: Tensor  # [K, A] at the lattice's nodes
+    appearance: Tensor  # [1, ·]
+    eye: Tensor  # [3] m, canonical space
 
 
 @dataclass(frozen=True)
@@ -36,87 +45,128 @@ class Preview:
     """K bricks of the cube around the canonical head."""
 
     brick: Tensor  # [B, B, B] int32 into the bricks, −1 where there is nothing
-    nodes: Tensor  # [K, 9³, 4] uint8: level of the log density, and display-referred colour
+    levels: Tensor  # [K, 9³, 4] uint8: level of the log density, and display-referred colour
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """As the avatar file holds it."""
-        return {"brick": self.brick.cpu().numpy(), "nodes": self.nodes.cpu().numpy()}
+        return {"brick": self.brick.cpu().numpy(), "levels": self.levels.cpu().numpy()}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray], device: torch.device) -> "Preview":
-        """Undo `to_arrays`."""
-        return cls(*(torch.from_numpy(np.array(arrays[n])).to(device) for n in ("brick", "nodes")))
+    def from_arrays(
+        cls, arrays: Mapping[str, np.ndarray], device: torch.device
+    ) -> "Preview | None":
+        """Undo `to_arrays`; None where the arrays are of a version that baked offsets too."""
+        if "levels" not in arrays:
+            return None
+        return cls(*(torch.from_numpy(np.array(arrays[n])).to(device) for n in ("brick", "levels")))
+
+
+@torch.no_grad()
+def mean_look(avatar: Avatar, lattice: CanonicalLattice, motion: Motion, camera: Camera) -> Look:
+    """What the nets say of colour in frames of `motion` filmed by `camera`, averaged."""
+    frames = np.unique(np.linspace(0, len(motion) - 1, FRAMES).round().astype(int))
+    ambient, eye = 0.0, torch.zeros(3, device=avatar.device)
+    appearance = torch.zeros(1, avatar.config.appearance_size, device=avatar.device)
+    stands = torch.as_tensor(camera.world_from_camera[:3, 3], device=avatar.device).float()
+    for index in frames:
+        pose = motion.psi[index], motion.theta[index], motion.translation[index]
+        condition = avatar.condition(*pose)
+        ambient = ambient + lattice.deformation(avatar, condition)[:, 3:] / len(frames)
+        appearance += condition.appearance / len(frames)
+        theta, shift = (
+            torch.as_tensor(np.asarray(array, np.float32), device=avatar.device)[None]
+            for array in pose[1:]
+        )
+        bias = avatar.tracking
+        theta, shift = bias.corrected(bias.features(theta, shift), theta, shift)
+        posed = joint_transforms(theta, shift, avatar.skin.joints)[0]
+        eye += canonical_eye(avatar, stands, posed) / len(frames)
+    return Look(ambient, appearance, eye)
 
 
 @torch.no_grad()
 def bake(avatar: Avatar, motion: Motion, camera: Camera) -> Preview:
     """The preview of a finished avatar, filmed by `camera` in `motion`."""
     lattice = CanonicalLattice.of(avatar)
-    frames = np.unique(np.linspace(0, len(motion) - 1, FRAMES).round().astype(int))
-    mean, eye = 0.0, torch.zeros(3, device=avatar.device)
-    appearance = torch.zeros(avatar.config.appearance_size, device=avatar.device)
-    for index in frames:
-        psi, theta, translation = (
-            motion.psi[index], motion.theta[index], motion.translation[index]
-        )  # fmt: skip
-        condition = avatar.condition(psi, theta, translation)
-        mean = mean + lattice.deformation(avatar, condition) / len(frames)
-        appearance += condition.appearance[0] / len(frames)
-        eye += canonical_eye(avatar, camera, theta, translation) / len(frames)
+    look = mean_look(avatar, lattice, motion, camera)
     cells = max(min(avatar.config.finest, MOST_CELLS) // BRICK, 1)  # bricks along an axis
-    near = torch.nn.functional.adaptive_max_pool3d(avatar.occupancy.grown(1)[None].float(), cells)
+    near = avatar.occupancy.grown(MARGIN)[None].float()
+    near = torch.nn.functional.adaptive_max_pool3d(near, cells)
     brick = torch.full((cells**3,), -1, dtype=torch.int32, device=avatar.device)
     kept, count = [], 0
     for flat in near.flatten().nonzero()[:, 0].split(BRICKS_AT_ONCE):
-        nodes, thick = _bricks(avatar, lattice, mean, appearance, eye, flat, cells)
+        levels, thick = _bricks(avatar, lattice, look, flat, cells)
         some = thick.nonzero()[:, 0]
         brick[flat[some]] = count + torch.arange(len(some), dtype=torch.int32, device=flat.device)
-        kept.append(nodes[some])
+        kept.append(levels[some])
         count += len(some)
     empty = torch.zeros(0, (BRICK + 1) ** 3, 4, dtype=torch.uint8, device=avatar.device)
     return Preview(brick.view(cells, cells, cells), torch.cat([empty, *kept]))
 
 
 def _bricks(
-    avatar: Avatar,
-    lattice: CanonicalLattice,
-    deformed: Tensor,
-    appearance: Tensor,
-    eye: Tensor,
-    flat: Tensor,
-    cells: int,
+    avatar: Avatar, lattice: CanonicalLattice, look: Look, flat: Tensor, cells: int
 ) -> tuple[Tensor, Tensor]:
-    """Nodes [M, 9³, 4] of M bricks, and which of them [M] hold anything."""
+    """Levels [M, 9³, 4] of M bricks, and which of them [M] hold anything."""
     low = torch.stack([flat // cells**2, flat // cells % cells, flat % cells], 1) * BRICK
     axis = torch.arange(BRICK + 1, device=flat.device)
     corner = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).view(-1, 3)
     u = ((low[:, None] + corner).float() / (cells * BRICK)).view(-1, 3)
-    said = lattice.at(u, deformed)
-    view = torch.nn.functional.normalize(avatar.low + u * avatar.size - eye, dim=1)
+    ambient = lattice.at(u, look.ambient)
     with torch.autocast(u.device.type, torch.bfloat16):
-        sigma, rgb = avatar.field(
-            u + said[:, :3] / avatar.size, view, said[:, 3:], appearance.expand(len(u), -1)
-        )
+        sigma, features = avatar.field.geometry(u)
+        rgb = _colour(avatar, features, u, look.eye, ambient, look.appearance)
     level = (sigma.log() - LOG_LOW) / (LOG_HIGH - LOG_LOW)
-    nodes = (torch.cat([level[:, None], rgb], 1).clamp(0, 1) * 255).round().byte()
+    levels = (torch.cat([level[:, None], rgb], 1).clamp(0, 1) * 255).round().byte()
     opacity = 1 - torch.exp(-sigma * avatar.config.step)
-    return nodes.view(len(flat), -1, 4), opacity.view(len(flat), -1).amax(1) > THIN
+    return levels.view(len(flat), -1, 4), opacity.view(len(flat), -1).amax(1) > THIN
 
 
-def canonical_eye(
-    avatar: Avatar, camera: Camera, theta: np.ndarray, translation: np.ndarray
+@torch.no_grad()
+def frame_change(
+    avatar: Avatar, lattice: CanonicalLattice, condition: Condition, eye: Tensor, look: Look
+) -> tuple[Tensor, Tensor]:
+    """What a frame adds to the baked grid at the lattice's K nodes.
+
+    Args:
+        avatar: a finished one.
+        lattice: its own.
+        condition: of the frame.
+        eye: [3] m, where the frame's camera stands in canonical space.
+        look: how the grid was baked.
+
+    Returns:
+        offset [K, 3] of the unit cube, and tint [K, 3] of display-referred colour.
+    """
+    said = lattice.deformation(avatar, condition)
+    offset = said[:, :3] / avatar.size
+    u = lattice.u + offset
+    with torch.autocast(u.device.type, torch.bfloat16):
+        _, features = avatar.field.geometry(u)
+        seen = _colour(avatar, features, u, eye, said[:, 3:], condition.appearance)
+        baked = _colour(avatar, features, u, look.eye, look.ambient, look.appearance)
+    return offset, seen - baked
+
+
+def _colour(
+    avatar: Avatar, features: Tensor, u: Tensor, eye: Tensor, ambient: Tensor, looks: Tensor
 ) -> Tensor:
-    """Where the camera stands [3] m, seen from the canonical head: by its foremost joint alone."""
+    """Colour [S, 3] at points u [S, 3] of the unit cube, seen from `eye`."""
+    view = torch.nn.functional.normalize(avatar.low + u * avatar.size - eye, dim=1)
+    return avatar.field.radiance(features, view, ambient, looks.expand(len(u), -1))
+
+
+def canonical_eye(avatar: Avatar, eye: Tensor, posed: Tensor) -> Tensor:
+    """`eye` [3] m seen from the canonical head, which follows its foremost joint alone.
+
+    Args:
+        avatar: whose joint.
+        eye: [3] m, head space.
+        posed: [J, 3, 4] posed_from_rest.
+    """
     skin = avatar.skin
-
-    def transform(turns: Tensor, shift: Tensor) -> Tensor:
-        joint = int(skin.skin_weights.sum(0).argmax())
-        return joint_transforms(turns[None], shift[None], skin.joints)[0, joint]  # [3, 4]
-
-    def tensor(array: np.ndarray) -> Tensor:
-        return torch.as_tensor(np.asarray(array, np.float32), device=avatar.device)
-
-    posed = transform(tensor(theta), tensor(translation))
-    rest = transform(canonical_theta(avatar.device), tensor(np.zeros(3)))
-    eye = tensor(camera.world_from_camera[:3, 3])
-    return rest[:, :3] @ (posed[:, :3].T @ (eye - posed[:, 3])) + rest[:, 3]
+    joint = int(skin.skin_weights.sum(0).argmax())
+    still = torch.zeros(1, 3, device=avatar.device)
+    rest = joint_transforms(canonical_theta(avatar.device)[None], still, skin.joints)[0, joint]
+    turn, shift = posed[joint, :, :3], posed[joint, :, 3]
+    return rest[:, :3] @ (turn.T @ (eye - shift)) + rest[:, 3]

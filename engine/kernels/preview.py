@@ -19,6 +19,7 @@ LOG_LOW, LOG_HIGH = -2.0, 9.0  # natural logarithm of the density (1/m) at level
 OPAQUE = 0.003  # transmittance below which the rest of a ray is left out
 CLEAR = 0.02  # alpha below which a ray has no depth
 COUNTS = 0.01  # weight gathered between two looks at the parts
+FAINT = 3e-4  # weight below which a step's colour is left out
 MAX_STEPS = 8192
 
 _SIDE = wp.constant(BRICK + 1)
@@ -36,8 +37,10 @@ class Canonical:
     clearance: wp.array3d(dtype=wp.float32)
     brick: wp.array3d(dtype=wp.int32)
     nodes: wp.array2d(dtype=wp.vec4ub)
-    part_row: wp.array3d(dtype=wp.int32)
+    row: wp.array3d(dtype=wp.int32)
     parts: wp.array2d(dtype=wp.float32)
+    offset: wp.array(dtype=wp.vec3)
+    tint: wp.array(dtype=wp.vec3)
 
 
 @wp.func
@@ -73,16 +76,34 @@ def _look_up(canonical: Canonical, u: wp.vec3):
 
 
 @wp.func
+def _mean_at(canonical: Canonical, u: wp.vec3, values: wp.array(dtype=wp.vec3)):
+    """The lattice's values interpolated between the nodes that there are; zero without any."""
+    n = canonical.row.shape[0] - 1
+    p = u * wp.float32(n)
+    base = cell_of(p, wp.vec3i(n, n, n))
+    f = fraction_of(p, base)
+    total = wp.vec3(0.0)
+    known = wp.float32(0.0)
+    for corner in range(8):
+        at, share = corner_of(base, f, corner)
+        row = canonical.row[at[0], at[1], at[2]]
+        if row >= 0:
+            total += share * values[row]
+            known += share
+    return total / wp.max(known, 1.0e-6)
+
+
+@wp.func
 def _add_parts(canonical: Canonical, u: wp.vec3, w: wp.float32, r: wp.int32,
                values: wp.array2d(dtype=wp.float32)):  # fmt: skip
     """Add w times the part weights at u to a ray's values; whether there are any."""
-    n = canonical.part_row.shape[0] - 1
+    n = canonical.row.shape[0] - 1
     p = u * wp.float32(n)
     base = cell_of(p, wp.vec3i(n, n, n))
     f = fraction_of(p, base)
     for corner in range(8):
         at, share = corner_of(base, f, corner)
-        row = canonical.part_row[at[0], at[1], at[2]]
+        row = canonical.row[at[0], at[1], at[2]]
         if row >= 0:
             for c in range(canonical.parts.shape[1]):
                 values[r, 3 + c] = values[r, 3 + c] + w * share * canonical.parts[row, c]
@@ -118,6 +139,7 @@ def _preview(
         left = wp.float32(1.0)  # transmittance
         looked = wp.float32(0.0)  # weight whose parts were looked up …
         due = wp.float32(0.0)  # … and that will be with the next look
+        told = wp.float32(0.0)  # weight whose colour was added
         where = wp.float32(-1.0)
         k = wp.float32(0.0)
         for _ in range(MAX_STEPS):
@@ -143,14 +165,18 @@ def _preview(
             u = (wp.vec3(y[0], y[1], y[2]) - canonical.low) / canonical.size
             if not _holds(canonical, u, y[3]):
                 continue
-            v = _look_up(canonical, u)
+            v = _look_up(canonical, u + _mean_at(canonical, u, canonical.offset))
             w = left * (1.0 - wp.exp(-v[0] * step))
             left -= w
             if where < 0.0 and 1.0 - left >= sought:
                 where = t
             if attempt == 0:
-                for c in range(3):
-                    values[r, c] = values[r, c] + w * v[1 + c]
+                if w > FAINT:
+                    tint = _mean_at(canonical, u, canonical.tint)
+                    for c in range(3):
+                        shade = wp.clamp(v[1 + c] + tint[c], 0.0, 1.0)
+                        values[r, c] = values[r, c] + w * shade
+                    told += w
                 due += w
                 if due > COUNTS:
                     _add_parts(canonical, u, due, r, values)
@@ -162,6 +188,9 @@ def _preview(
                 break
         if attempt == 0:
             alpha[r] = 1.0 - left
+            if told > 0.0:
+                for c in range(3):
+                    values[r, c] = values[r, c] * (1.0 - left) / told
             if looked > 0.0:
                 for c in range(canonical.parts.shape[1]):
                     values[r, 3 + c] = values[r, 3 + c] * (1.0 - left) / looked
@@ -174,7 +203,7 @@ def _preview(
 
 @dataclass(frozen=True)
 class CanonicalCells:
-    """What canonical space holds: a cube with three grids over it."""
+    """What canonical space holds, and how one frame moves and colours it: grids over a cube."""
 
     low: Tensor  # [3] m
     size: float  # m
@@ -183,17 +212,22 @@ class CanonicalCells:
     clearance: Tensor  # [G, G, G] float32 m, distance to the canonical skin
     brick: Tensor  # [B, B, B] int32 into K bricks, −1 where there is nothing
     nodes: Tensor  # [K, 9³, 4] uint8: level of the log density, colour
-    part_row: Tensor  # [n + 1, n + 1, n + 1] int32 into the nodes of the parts' lattice
+    row: Tensor  # [n + 1, n + 1, n + 1] int32 into the M nodes of a lattice, −1 where there is none
     parts: Tensor  # [M, H] part weights
+    offset: Tensor  # [M, 3] of the unit cube, added to a point before it is looked up
+    tint: Tensor  # [M, 3] added to the colour there
 
     def to_warp(self) -> Canonical:
         """The same as a kernel's argument."""
         canonical = Canonical()
         canonical.low, canonical.size = wp.vec3(*self.low.tolist()), self.size
         canonical.tear = self.tear
-        for name in ("occupied", "clearance", "brick", "part_row", "parts"):
+        for name in ("occupied", "clearance", "brick", "row", "parts"):
             setattr(canonical, name, wp.from_torch(getattr(self, name).contiguous()))
         canonical.nodes = wp.from_torch(self.nodes.contiguous(), dtype=wp.vec4ub)
+        for name in ("offset", "tint"):
+            vectors = wp.from_torch(getattr(self, name).contiguous(), dtype=wp.vec3)
+            setattr(canonical, name, vectors)
         return canonical
 
 

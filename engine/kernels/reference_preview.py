@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from .posed_cells import DARK, EMPTY, ROUGH, PosedCells
-from .preview import BRICK, CLEAR, COUNTS, LOG_HIGH, LOG_LOW, OPAQUE, CanonicalCells
+from .preview import BRICK, CLEAR, COUNTS, FAINT, LOG_HIGH, LOG_LOW, OPAQUE, CanonicalCells
 from .reference import inverse_skin, nearest
 
 
@@ -88,7 +88,8 @@ def seen_samples(
         at = tuple((u * g).floor().long().clamp(0, g - 1))
         if not canonical.occupied[at] or abs(canonical.clearance[at]) < distance - canonical.tear:
             continue
-        found.append((float(t), u, look_up(canonical, u)))
+        moved = u + interpolate(u[None], canonical.row, canonical.offset)[0]
+        found.append((float(t), u, look_up(canonical, moved)))
     return found
 
 
@@ -101,24 +102,28 @@ def march_preview(
     values, alpha = torch.zeros(count, 3 + parts), torch.zeros(count)
     depth = torch.full((count,), torch.inf)
     for r in range(count):
-        left, looked, due, reached = 1.0, 0.0, 0.0, []
+        left, looked, due, told, reached = 1.0, 0.0, 0.0, 0.0, []
         ray = origins[r], directions[r], float(jitter[r])
         for t, u, v in seen_samples(*ray, posed, canonical, step):
             w = left * (1 - float(torch.exp(-v[0] * step)))
             left -= w
             reached.append((t, 1 - left))
-            values[r, :3] += w * v[1:]
+            if w > FAINT:
+                tint = interpolate(u[None], canonical.row, canonical.tint)[0]
+                values[r, :3] += w * (v[1:] + tint).clamp(0, 1)
+                told += w
             due += w
             if due > COUNTS:
-                cells = torch.tensor(canonical.part_row.shape) - 1
+                cells = torch.tensor(canonical.row.shape) - 1
                 at, share = corners(u * cells, cells)
-                rows = canonical.part_row[tuple(at.unbind(1))].long()
+                rows = canonical.row[tuple(at.unbind(1))].long()
                 some = rows >= 0
                 values[r, 3:] += due * (share[some, None] * canonical.parts[rows[some]]).sum(0)
                 looked, due = looked + due, 0.0
             if left < OPAQUE:
                 break
         alpha[r] = 1 - left
+        values[r, :3] *= float(alpha[r]) / told if told else 0
         values[r, 3:] *= float(alpha[r]) / looked if looked else 0
         sought = 0.5 if alpha[r] > 0.98 else 0.5 * float(alpha[r])
         if alpha[r] > CLEAR:

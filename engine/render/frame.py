@@ -82,8 +82,8 @@ def render_frame(
         torch.as_tensor(np.asarray(translation, np.float32), device=device)[None],
     )
     cells = poser.cell_map([poser.frame_cells(pose, 0)], grown)
-    shade = SHADERS[quality](Scene(avatar, poser, pose, cells, condition))
     origin, directions = (torch.from_numpy(array).to(device) for array in camera.rays())
+    shade = SHADERS[quality](Scene(avatar, poser, pose, cells, condition, origin))
     count, parts = len(directions), avatar.share.shape[1]
     values = torch.zeros(count, 3 + parts, device=device)
     alpha = torch.zeros(count, device=device)

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The preview quality: no net is asked, the frame's pose and the avatar's baked grid are enough."""
+"""The preview quality: the avatar's baked grid, posed, with what the nets say of the frame."""
+
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from ..avatar.model import Avatar
 from ..avatar.occupancy import TEAR
-from ..avatar.preview import Preview, bake
+from ..avatar.preview import Look, Preview, bake, canonical_eye, frame_change, mean_look
 from ..kernels.preview import CanonicalCells, march_preview
 from .fine_cells import posed_cells
 from .sampling import Rays
@@ -16,11 +18,14 @@ BLOCK = 16  # rays in a run; runs are dealt out so that each core gets some of t
 
 
 class PreviewShader:
-    """Rays through the baked grid, posed by inverse skinning alone."""
+    """Rays through the baked grid, posed by inverse skinning and moved by the frame's offsets."""
 
     def __init__(self, scene: Scene) -> None:
-        self.step = scene.avatar.config.step
-        self.canonical = canonical_cells(scene.avatar)
+        avatar, lattice = scene.avatar, lattice_of(scene.avatar)
+        self.step = avatar.config.step
+        eye = canonical_eye(avatar, scene.eye, scene.pose.transforms[0])
+        offset, tint = frame_change(avatar, lattice, scene.condition, eye, look_of(avatar))
+        self.canonical = replace(canonical_cells(avatar), offset=offset, tint=tint)
         self.posed = posed_cells(scene)
 
     def __call__(self, rays: Rays) -> Shaded:
@@ -45,21 +50,27 @@ def preview_of(avatar: Avatar) -> Preview:
     """The avatar's preview: its file's, or baked now and kept in memory."""
     if "preview" not in avatar.kept:
         file = avatar.file
-        avatar.kept["preview"] = (
-            Preview.from_arrays(file.preview, avatar.device)
-            if file.preview
-            else bake(avatar, file.motion, file.camera)
-        )
+        stored = Preview.from_arrays(file.preview, avatar.device)
+        avatar.kept["preview"] = stored or bake(avatar, file.motion, file.camera)
     return avatar.kept["preview"]
 
 
+def look_of(avatar: Avatar) -> Look:
+    """How the avatar's preview is seen, found once."""
+    if "look" not in avatar.kept:
+        file = avatar.file
+        avatar.kept["look"] = mean_look(avatar, lattice_of(avatar), file.motion, file.camera)
+    return avatar.kept["look"]
+
+
 def canonical_cells(avatar: Avatar) -> CanonicalCells:
-    """What the kernel needs of the avatar, put together once."""
+    """What the kernel needs of the avatar, put together once; frames add their changes."""
     if "canonical" not in avatar.kept:
         lattice, preview = lattice_of(avatar), preview_of(avatar)
+        still = torch.zeros(len(lattice.u), 3, device=avatar.device)
         avatar.kept["canonical"] = CanonicalCells(
             avatar.low, avatar.size, TEAR, avatar.occupancy.occupied,
-            avatar.occupancy.clearance.float(), preview.brick, preview.nodes,
-            lattice.row, lattice.parts.float(),
+            avatar.occupancy.clearance.float(), preview.brick, preview.levels,
+            lattice.row, lattice.parts.float(), still, still,
         )  # fmt: skip
     return avatar.kept["canonical"]

@@ -24,6 +24,7 @@ class Scene:
     pose: Pose
     cells: CellMap
     condition: Condition
+    eye: Tensor  # [3] m, where the camera stands in head space
 
 
 @dataclass(frozen=True)

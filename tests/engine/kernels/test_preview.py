@@ -71,7 +71,7 @@ def scene():
         transforms=(rest + 0.03 * torch.randn(2, 3, 4, generator=g))[None].contiguous(),
         canonical=rest.contiguous(), offsets=0.02 * torch.randn(1, 90, 3, generator=g),
     )  # fmt: skip
-    part_row, parts = random_lattice(g, 3, 4)
+    row, parts = random_lattice(g, 3, 4)
     brick = torch.tensor([[[0, -1], [1, 2]], [[3, 4], [5, 6]]], dtype=torch.int32)
     size = 7, (BRICK + 1) ** 3, 4
     levels = torch.tensor([0, 10, 30, 50, 70, 90, 150])[:, None, None]  # clear to opaque bricks
@@ -80,7 +80,9 @@ def scene():
         occupied=(torch.rand(6, 6, 6, generator=g) > 0.2).byte(),
         clearance=0.1 * torch.rand(6, 6, 6, generator=g),
         brick=brick, nodes=(levels + torch.randint(60, size, generator=g)).byte(),
-        part_row=part_row, parts=parts.softmax(1),
+        row=row, parts=parts.softmax(1),
+        offset=0.02 * torch.randn(len(parts), 3, generator=g),
+        tint=0.1 * torch.randn(len(parts), 3, generator=g),
     )  # fmt: skip
     aim = torch.rand(60, 3, generator=g) * torch.tensor([1.0, 1.25, 1.0])
     origins = torch.tensor([0.4, 0.5, -2.0]) + 0.3 * torch.randn(60, 3, generator=g)
@@ -122,7 +124,8 @@ def test_march_matches_the_reference(scene):
 def test_parts_add_up_to_alpha(scene):
     whole = torch.arange(64, dtype=torch.int32).view(4, 4, 4)
     parts = torch.softmax(torch.randn(64, 4, generator=torch.Generator().manual_seed(4)), 1)
-    canonical = replace(scene[4], part_row=whole, parts=parts)
+    still = torch.zeros(64, 3)
+    canonical = replace(scene[4], row=whole, parts=parts, offset=still, tint=still)
     values, alpha, _ = march_preview(*scene[:4], canonical, STEP)
     solid = alpha > 0.2
     torch.testing.assert_close(values[solid, 3:].sum(1), alpha[solid], rtol=1e-3, atol=1e-4)

@@ -95,7 +95,7 @@ def test_an_unknown_quality_is_a_sentence_with_the_three_names(avatar):
 def test_the_stored_preview_is_the_one_that_would_be_baked(trained_avatar, tmp_path):
     """And a file of schema 1, which has none, shows the same picture."""
     stored = AvatarFile.read(trained_avatar)
-    assert set(stored.preview) == {"brick", "nodes"}
+    assert set(stored.preview) == {"brick", "levels"}
     header, arrays = read_tensors(trained_avatar, "avatar", 2)
     old = {name: array for name, array in arrays.items() if not name.startswith("preview.")}
     later = [name for name in old if name.startswith("model.tracking.")]
