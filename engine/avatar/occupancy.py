@@ -77,8 +77,7 @@ class OccupancyGrid(nn.Module):
     def refresh(self) -> None:
         """Derive `occupied` from the densities, one cell wider than they are (offsets, jitter)."""
         opaque = 1 - torch.exp(-self.density * self.step) > THRESHOLD
-        wide = _grown(opaque.float(), 1) > 0
-        self.occupied.copy_((wide & (self.density > 0)).byte())
+        self.occupied.copy_(_grown(opaque.byte(), 1) * (self.density > 0))
 
     def torn(self, flat: Tensor, distance: Tensor) -> Tensor:
         """[S] bool: points that inverse skinning put where another surface is nearer.
@@ -100,16 +99,21 @@ class OccupancyGrid(nn.Module):
 
     def grown(self, cells: int) -> Tensor:
         """`occupied` [G, G, G] uint8, grown by a number of cells on every side."""
-        return _grown(self.occupied.float(), cells).byte()
+        return _grown(self.occupied, cells)
 
 
 def _grown(grid: Tensor, cells: int) -> Tensor:
-    wide = grid[None, None]
+    """A grid [G, G, G] of any kind with every cell the largest of its neighbourhood's."""
     for axis in range(3):
-        kernel, padding = [1, 1, 1], [0, 0, 0]
-        kernel[axis], padding[axis] = 2 * cells + 1, cells
-        wide = nn.functional.max_pool3d(wide, kernel, stride=1, padding=padding)
-    return wide[0, 0]
+        wide = grid.clone()
+        side = grid.shape[axis]
+        for shift in range(1, cells + 1):
+            near, far = wide.narrow(axis, 0, side - shift), grid.narrow(axis, shift, side - shift)
+            torch.maximum(near, far, out=near)
+            near, far = wide.narrow(axis, shift, side - shift), grid.narrow(axis, 0, side - shift)
+            torch.maximum(near, far, out=near)
+        grid = wide
+    return grid
 
 
 def coarse_growth(frame_cell: float, size: float, cells: int) -> int:
