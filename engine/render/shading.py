@@ -6,15 +6,17 @@ leave out what is already hidden; then colour, for the samples that are seen. `E
 deformation at every sample; `FrameBaked` once a frame at the nodes of lattices.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..kernels.compositing import composite
 from ..kernels.marching import march
-from ..kernels.posed_cells import land
+from ..kernels.posed_cells import PosedSkin, land, land_along
 from .fine_cells import posed_cells
-from .sampling import Rays, Samples, depth_in_front, frame_rows, in_sight, sample
+from .sampling import Rays, depth_in_front, frame_rows
 from .scene import EMPTY_DEPTH, Scene, Shaded, lattice_of, nothing
 
 OPAQUE = 0.003  # transmittance below which the rest of a ray is left out
@@ -24,56 +26,128 @@ CLEAR = 0.02  # alpha below which a pixel has no depth
 WAVE = 6  # samples of each ray per wave
 
 
+@dataclass(frozen=True)
+class Steps:
+    """S places along R rays that may hold something, those of a ray together, front to back."""
+
+    rays: Rays
+    ray: Tensor  # [S] int64
+    t: Tensor  # [S] m, planar depth
+    length: Tensor  # [S] m along the ray that each stands for
+    start: Tensor  # [R] int32, first of each ray
+    count: Tensor  # [R] int32
+
+    def due(self, alive: Tensor, wave: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Runs of a wave: rays, first step, and the step after the last; [M] int32 each."""
+        ray = (alive & (self.count > wave)).nonzero()[:, 0]
+        first = self.start[ray] + wave
+        last = torch.minimum(first + WAVE, self.start[ray] + self.count[ray])
+        return ray.int(), first, last
+
+
+@dataclass(frozen=True)
+class Landed:
+    """S steps in canonical space, where it may hold something."""
+
+    step: Tensor  # [S] int64, which they are
+    u: Tensor  # [S, 3] in the unit cube
+    view: Tensor  # [S, 3] unit, canonical space
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the nets say of S steps, all but colour."""
+
+    step: Tensor  # [S] int64
+    optical: Tensor  # [S] optical depth
+    view: Tensor  # [S, 3]
+    said: Tensor  # [S, F + A + H] features, ambient channels, part weights
+
+
 class Exact:
-    """All nets at every sample that is not hidden."""
+    """All nets at every step that is not hidden."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
+        pose, skin = scene.pose, scene.avatar.skin
+        self.skin = PosedSkin(
+            scene.poser.meshes.mesh(0), scene.avatar.config.shell, skin.faces, skin.skin_weights,
+            pose.transforms, scene.poser.canonical, pose.offsets,
+        )  # fmt: skip
 
     def __call__(self, rays: Rays) -> Shaded:
         """What the rays see."""
-        scene = self.scene
-        samples = self._samples(rays)
-        if not len(samples):
-            return nothing(len(rays.origins), scene.avatar)
-        with torch.autocast(scene.avatar.device.type, torch.bfloat16):
-            return self._shade(samples)
+        ray_index, t, length, start, count = march(
+            rays.origins, rays.directions, rays.frame, rays.jitter, self.scene.cells,
+            self.scene.avatar.config.step,
+        )  # fmt: skip
+        steps = Steps(rays, ray_index.long(), t, length, start, count)
+        passed = torch.zeros(len(count), device=t.device)  # optical depth, per ray
+        waves = []
+        with torch.autocast(t.device.type, torch.bfloat16):
+            for wave in range(0, int(count.max()), WAVE):
+                runs = steps.due(passed < -np.log(OPAQUE), wave)
+                landed = self._in_sight(steps, *self._land(steps, runs))
+                if len(landed.step):
+                    waves.append(self._found(landed, length[landed.step]))
+                    passed.index_add_(0, steps.ray[landed.step], waves[-1].optical)
+            if not waves:
+                return nothing(len(count), self.scene.avatar)
+            return self._shaded(steps, waves)
 
-    def _samples(self, rays: Rays) -> Samples:
-        return sample(self.scene.poser, self.scene.pose, rays, self.scene.cells)
+    def _land(self, steps: Steps, runs: tuple) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Steps [S] of the runs; x_canonical [S, 3] m, distance [S] m to the skin, view [S, 3]."""
+        rays = steps.rays.origins, steps.rays.directions
+        x_canonical, distance, view = land_along(rays, runs, steps.t, WAVE, self.skin)
+        near = distance < self.skin.shell
+        step = (runs[1][:, None] + torch.arange(WAVE, device=near.device))[near]
+        return step, x_canonical[near], distance[near], view[near]
 
-    def _shade(self, samples: Samples) -> Shaded:
-        avatar, device = self.scene.avatar, self.scene.avatar.device
-        ray = samples.ray_index.long()
-        optical = torch.zeros(len(samples), device=device)
-        widths = [avatar.field.feature_size, avatar.config.ambient_size, avatar.share.shape[1]]
-        found = torch.zeros(len(samples), sum(widths), device=device, dtype=torch.bfloat16)
-        rank = torch.arange(len(samples), device=device) - samples.ray_start.long()[ray]
-        passed = torch.zeros(len(samples.ray_count), device=device)  # optical depth, per ray
-        for wave in range(0, int(samples.ray_count.max()), WAVE):
-            due = (rank >= wave) & (rank < wave + WAVE) & (passed[ray] < -np.log(OPAQUE))
-            due = due.nonzero()[:, 0]
-            if not len(due):
-                break
-            u = avatar.unit(samples.x_canonical[due])
-            deformed = self._deformed(u)  # [S, 3 + A + H]
-            sigma, features = avatar.field.geometry(u + deformed[:, :3] / avatar.size)
-            optical[due] = sigma * samples.length[due]
-            found[due] = torch.cat([features.bfloat16(), deformed[:, 3:].bfloat16()], 1)
-            passed.index_add_(0, ray[due], optical[due])
+    def _in_sight(
+        self, steps: Steps, step: Tensor, x_canonical: Tensor, distance: Tensor, view: Tensor
+    ) -> Landed:
+        """Those that canonical space has something for (see `sampling.in_sight`)."""
+        avatar = self.scene.avatar
+        u = avatar.unit(x_canonical)
+        flat = avatar.occupancy.flat(u)
+        some = (avatar.occupancy.occupied.view(-1)[flat] > 0) & ~avatar.occupancy.torn(
+            flat, distance
+        )
+        some = some.nonzero()[:, 0]
+        return Landed(step[some].long(), u[some], view[some])
 
+    def _found(self, landed: Landed, length: Tensor) -> Found:
+        """Density and features of steps of `length` [S] m."""
+        avatar = self.scene.avatar
+        deformed = self._deformed(landed.u)  # [S, 3 + A + H]
+        sigma, features = avatar.field.geometry(landed.u + deformed[:, :3] / avatar.size)
+        said = torch.cat([features.bfloat16(), deformed[:, 3:].bfloat16()], 1)
+        return Found(landed.step, sigma * length, landed.view, said)
+
+    def _shaded(self, steps: Steps, waves: list[Found]) -> Shaded:
+        """Colour where it is seen, and all of it composited."""
+        avatar, rays = self.scene.avatar, len(steps.count)
+        step, order = torch.cat([wave.step for wave in waves]).sort()
+        ray = steps.ray[step]
+        optical = torch.cat([wave.optical for wave in waves])[order]
+        passed = torch.zeros(rays, device=ray.device).index_add_(0, ray, optical)
         weights = torch.exp(-depth_in_front(optical, ray)) * (1 - torch.exp(-optical))
         least = FAINT * (1 - torch.exp(-passed)).clamp_min(THIN)  # [R]
         seen = (weights > least[ray]).nonzero()[:, 0]
-        features, ambient, parts = found[seen].split(widths, 1)
+        said = torch.cat([wave.said for wave in waves])[order[seen]]
+        view = torch.cat([wave.view for wave in waves])[order[seen]]
+        widths = [avatar.field.feature_size, avatar.config.ambient_size, avatar.share.shape[1]]
+        features, ambient, parts = said.split(widths, 1)
         looks = self.scene.condition.appearance.expand(len(seen), -1)
-        rgb = avatar.field.radiance(features, samples.view[seen], ambient, looks)
-        values = torch.zeros(len(samples), 3 + widths[2], device=device)
+        rgb = avatar.field.radiance(features, view, ambient, looks)
+        values = torch.zeros(len(step), 3 + widths[2], device=ray.device)
         values[seen] = torch.cat([rgb, parts.float()], 1)
-        total, alpha, weights = composite(optical, values, samples.ray_start, samples.ray_count)
+        count = torch.bincount(ray, minlength=rays).int()
+        start = (torch.cumsum(count, 0) - count).int()
+        total, alpha, weights = composite(optical, values, start, count)
         asked = torch.zeros_like(alpha).index_add_(0, ray[seen], weights[seen])
         total = total * (alpha / asked.clamp_min(1e-6))[:, None]
-        return Shaded(total, alpha, median_depth(samples, weights, alpha))
+        return Shaded(total, alpha, median_depth(steps.t[step], ray, start, weights, alpha))
 
     def _deformed(self, u: Tensor) -> Tensor:
         """Offset (m), ambient channels and part weights [S, 3 + A + H] in the unit cube."""
@@ -85,7 +159,7 @@ class Exact:
 
 
 class FrameBaked(Exact):
-    """The frame's motion interpolated, the field asked at every sample.
+    """The frame's motion interpolated, the field asked at every step.
 
     Inverse skinning comes from fine posed cells, offsets and parts from a canonical lattice.
     """
@@ -97,38 +171,38 @@ class FrameBaked(Exact):
         moved = self.lattice.deformation(scene.avatar, scene.condition)  # [K, 3 + A]
         self.baked = torch.cat([moved, self.lattice.parts], 1)  # [K, 3 + A + H]
 
-    def _samples(self, rays: Rays) -> Samples:
-        """As `sample`, but the nearest skin is searched for in ROUGH cells alone."""
-        avatar, cells = self.scene.avatar, self.scene.cells
-        ray_index, t, length, _, _ = march(
-            rays.origins, rays.directions, rays.frame, rays.jitter, cells, avatar.config.step
-        )
-        ray = ray_index.long()
-        x = rays.origins[ray] + t[:, None] * rays.directions[ray]  # [S, 3] m, posed
+    def _land(self, steps: Steps, runs: tuple) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """As in `Exact`, but the nearest skin is searched for in ROUGH cells alone."""
+        cells = self.scene.cells
+        step = runs[1][:, None] + torch.arange(WAVE, device=runs[1].device)
+        step = step[step < runs[2][:, None]].long()
+        ray = steps.ray[step]
+        directions = steps.rays.directions[ray]
+        x = steps.rays.origins[ray] + steps.t[step][:, None] * directions  # [S, 3] m, posed
         x_canonical, distance = land(x, self.posed)
-        some = in_sight(avatar, x_canonical, distance, length, ray)
-        ray, x = ray[some], x[some]
         i, j, k = ((x - cells.low[0]) / cells.cell).long().unbind(1)
         turn = cells.turn[cells.row[0, i, j, k].clamp_min(0).long()]  # [S, 3, 3] of coarse cells
-        view = torch.nn.functional.normalize((turn @ rays.directions[ray][..., None])[..., 0])
-        count = torch.bincount(ray, minlength=len(rays.origins)).int()
-        return Samples(
-            ray_index=ray.int(), t=t[some], length=length[some], frame=rays.frame[ray],
-            x_canonical=x_canonical[some], view=view, surface_part=x.new_zeros(len(x), 0),
-            ray_start=(torch.cumsum(count, 0) - count).int(), ray_count=count,
-        )  # fmt: skip
+        view = torch.nn.functional.normalize((turn @ directions[..., None])[..., 0])
+        return step, x_canonical, distance, view
 
     def _deformed(self, u: Tensor) -> Tensor:
         return self.lattice.at(u, self.baked)
 
 
-def median_depth(samples: Samples, weights: Tensor, alpha: Tensor) -> Tensor:
-    """Depth [R] where half of a ray's alpha is gathered: the surface in front, clear or not."""
-    ray = samples.ray_index.long()
+def median_depth(t: Tensor, ray: Tensor, start: Tensor, weights: Tensor, alpha: Tensor) -> Tensor:
+    """Depth [R] where half of a ray's alpha is gathered: the surface in front, clear or not.
+
+    Args:
+        t: [S] depths of the steps.
+        ray: [S] int64, whose they are.
+        start: [R] first of each ray.
+        weights: [S] of compositing.
+        alpha: [R].
+    """
     total = torch.cumsum(weights.double(), 0)
-    start = samples.ray_start.long().clamp(max=len(weights) - 1)
-    gathered = total - (total - weights)[start][ray]
+    first = start.long().clamp(max=len(weights) - 1)
+    gathered = total - (total - weights)[first][ray]
     reached = gathered >= 0.5 * alpha[ray]
     depth = torch.full_like(alpha, EMPTY_DEPTH)
-    depth.scatter_reduce_(0, ray[reached], samples.t[reached], "amin")
+    depth.scatter_reduce_(0, ray[reached], t[reached], "amin")
     return torch.where(alpha > CLEAR, depth, torch.full_like(depth, EMPTY_DEPTH))
