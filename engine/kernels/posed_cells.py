@@ -235,5 +235,5 @@ def land_along(
         )
 
     if count:
-        each_slice(count, device, run, worth_it=256)
+        each_slice(count, device, run, worth_it=256, pieces=4)
     return landing[..., :3], landing[..., 3], view

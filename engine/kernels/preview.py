@@ -140,6 +140,7 @@ def _preview(
         looked = wp.float32(0.0)  # weight whose parts were looked up …
         due = wp.float32(0.0)  # … and that will be with the next look
         told = wp.float32(0.0)  # weight whose colour was added
+        colour = wp.vec3(0.0)
         where = wp.float32(-1.0)
         k = wp.float32(0.0)
         for _ in range(MAX_STEPS):
@@ -174,8 +175,7 @@ def _preview(
                 if w > FAINT:
                     tint = _mean_at(canonical, u, canonical.tint)
                     for c in range(3):
-                        shade = wp.clamp(v[1 + c] + tint[c], 0.0, 1.0)
-                        values[r, c] = values[r, c] + w * shade
+                        colour[c] += w * wp.clamp(v[1 + c] + tint[c], 0.0, 1.0)
                     told += w
                 due += w
                 if due > COUNTS:
@@ -190,7 +190,7 @@ def _preview(
             alpha[r] = 1.0 - left
             if told > 0.0:
                 for c in range(3):
-                    values[r, c] = values[r, c] * (1.0 - left) / told
+                    values[r, c] = colour[c] * (1.0 - left) / told
             if looked > 0.0:
                 for c in range(canonical.parts.shape[1]):
                     values[r, 3 + c] = values[r, 3 + c] * (1.0 - left) / looked
@@ -273,5 +273,5 @@ def march_preview(
         )  # fmt: skip
 
     if len(origins):
-        each_slice(len(origins), device, run, worth_it=256)
+        each_slice(len(origins), device, run, worth_it=256, pieces=8)
     return values, alpha, depth

@@ -18,13 +18,25 @@ _pool = ThreadPoolExecutor(_threads, "kernel")
 
 
 def each_slice(
-    count: int, device: torch.device, run: Callable[[slice], None], worth_it: int = WORTH_IT
+    count: int,
+    device: torch.device,
+    run: Callable[[slice], None],
+    worth_it: int = WORTH_IT,
+    pieces: int = 1,
 ) -> None:
-    """Call `run` on slices that cover 0…count: in threads on the CPU, else (or if few) once."""
+    """Call `run` on slices that cover 0…count: in threads on the CPU, else (or if few) once.
+
+    Args:
+        count: samples, or rays.
+        device: where they are.
+        run: does one slice.
+        worth_it: samples below which one thread does them all.
+        pieces: slices for each thread: more where samples differ in cost.
+    """
     if device.type != "cpu" or count < worth_it or _threads == 1:
         run(slice(0, count))
         return
-    slices = min(_threads, count)
+    slices = min(_threads * pieces, count)
     edges = [count * i // slices for i in range(slices + 1)]
     for _ in _pool.map(run, [slice(a, b) for a, b in itertools.pairwise(edges)]):
         pass

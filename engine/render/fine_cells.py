@@ -2,21 +2,23 @@
 """A frame's fine cells: where their corners land, and which can be trusted.
 
 Each coarse cell that may hold something is cut into 2³; only the corners of those whose own guess
-may still hold something are brought to canonical space.
+may still hold something, and that the camera may see, are brought to canonical space.
 """
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..kernels.marching import DARK as DARK_ROW
+from ..kernels.marching import march
 from ..kernels.posed_cells import DARK, EMPTY, ROUGH, SMOOTH, PosedCells
 from .scene import Scene
 
 SURROUNDINGS = 2  # canonical cells around a fine cell's guess that must be empty to leave it out
 CUT = 2  # fine cells along a coarse cell's edge
-JUMP = 0.004  # m, by which a corner may miss where its neighbour expects it; less costs queries
+JUMP = 0.005  # m, by which a corner may miss where its neighbour expects it; less costs queries
 
 
 def cut_cells(
@@ -86,6 +88,34 @@ def mark_rough(state: Tensor, at: Tensor, landing: Tensor, turn: Tensor, cell: f
     return torch.where(rough & (state == SMOOTH), ROUGH, state).byte()
 
 
+def in_view(scene: Scene, shape: torch.Size) -> Tensor:
+    """[X, Y, Z] bool: the fine cells in which rays of the camera may take a step, and those around.
+
+    Some of the rays are marched, close enough for every step of the others to lie next to theirs.
+    """
+    coarse, camera, device = scene.cells, scene.camera, scene.avatar.device
+    cell = coarse.cell / CUT
+    ends = np.array([[0, 0, 0], shape])[[[i & 1, i >> 1 & 1, i >> 2] for i in range(8)], range(3)]
+    _, depth = camera.project(coarse.low[0].cpu().numpy() + ends * cell)
+    apart = (cell - scene.avatar.config.step / 2) * 2**0.5  # m, the rays at most
+    stride = max(int(apart * min(camera.fx, camera.fy) / max(depth.max(), 1e-6)), 1)  # pixels
+    x, y = (
+        np.linspace(0.5, n - 0.5, -(-(n - 1) // stride) + 1) for n in (camera.width, camera.height)
+    )
+    pixels = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
+    origin, directions = (torch.from_numpy(array).to(device) for array in camera.rays(pixels))
+    ray, t, _, _, _ = march(
+        origin.expand_as(directions).contiguous(), directions,
+        torch.zeros(len(directions), dtype=torch.int32, device=device),
+        torch.full((len(directions),), 0.5, device=device), coarse, scene.avatar.config.step,
+    )  # fmt: skip
+    at = ((origin + t[:, None] * directions[ray.long()] - coarse.low[0]) / cell).long()
+    i, j, k = torch.minimum(at.clamp_min(0), at.new_tensor(shape) - 1).unbind(1)
+    seen = torch.zeros(shape, device=device)
+    seen[i, j, k] = 1
+    return torch.nn.functional.max_pool3d(seen[None, None], 3, 1, 1)[0, 0] > 0
+
+
 def posed_cells(scene: Scene) -> PosedCells:
     """Bring the corners of the frame's fine cells to canonical space."""
     avatar, poser, pose, coarse = scene.avatar, scene.poser, scene.pose, scene.cells
@@ -97,6 +127,7 @@ def posed_cells(scene: Scene) -> PosedCells:
         return around[avatar.occupancy.flat(avatar.unit(x_canonical))] > 0
 
     state = cut_cells(coarse.row[0], coarse.landing, coarse.turn, coarse.smooth, coarse.cell, holds)
+    state[(state == SMOOTH) & ~in_view(scene, state.shape)] = EMPTY
     at = corners(state)
     x = coarse.low[0] + at * cell  # [M, 3] m
     frame = torch.zeros(len(at), dtype=torch.int32, device=x.device)

@@ -83,7 +83,7 @@ def render_frame(
     )
     cells = poser.cell_map([poser.frame_cells(pose, 0)], grown)
     origin, directions = (torch.from_numpy(array).to(device) for array in camera.rays())
-    shade = SHADERS[quality](Scene(avatar, poser, pose, cells, condition, origin))
+    shade = SHADERS[quality](Scene(avatar, poser, pose, cells, condition, camera))
     count, parts = len(directions), avatar.share.shape[1]
     values = torch.zeros(count, 3 + parts, device=device)
     alpha = torch.zeros(count, device=device)

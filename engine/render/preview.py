@@ -4,7 +4,6 @@
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from ..avatar.model import Avatar
 from ..avatar.occupancy import TEAR
@@ -14,8 +13,6 @@ from .fine_cells import posed_cells
 from .sampling import Rays
 from .scene import EMPTY_DEPTH, Scene, Shaded, lattice_of
 
-BLOCK = 16  # rays in a run; runs are dealt out so that each core gets some of the face
-
 
 class PreviewShader:
     """Rays through the baked grid, posed by inverse skinning and moved by the frame's offsets."""
@@ -23,27 +20,18 @@ class PreviewShader:
     def __init__(self, scene: Scene) -> None:
         avatar, lattice = scene.avatar, lattice_of(scene.avatar)
         self.step = avatar.config.step
-        eye = canonical_eye(avatar, scene.eye, scene.pose.transforms[0])
+        stands = torch.from_numpy(scene.camera.world_from_camera[:3, 3]).float().to(avatar.device)
+        eye = canonical_eye(avatar, stands, scene.pose.transforms[0])
         offset, tint = frame_change(avatar, lattice, scene.condition, eye, look_of(avatar))
         self.canonical = replace(canonical_cells(avatar), offset=offset, tint=tint)
         self.posed = posed_cells(scene)
 
     def __call__(self, rays: Rays) -> Shaded:
         """What the rays see."""
-        order = dealt(len(rays.origins), rays.origins.device)
-        seen = march_preview(
-            rays.origins[order], rays.directions[order], rays.jitter[order],
-            self.posed, self.canonical, self.step,
-        )  # fmt: skip
-        values, alpha, depth = (torch.empty_like(plane) for plane in seen)
-        values[order], alpha[order], depth[order] = seen
+        values, alpha, depth = march_preview(
+            rays.origins, rays.directions, rays.jitter, self.posed, self.canonical, self.step
+        )
         return Shaded(values, alpha, depth.clamp(max=EMPTY_DEPTH))
-
-
-def dealt(count: int, device: torch.device) -> Tensor:
-    """An order of `count` rays: every other block of them first."""
-    index = torch.arange(count, device=device)
-    return (index // BLOCK % 2).argsort(stable=True)
 
 
 def preview_of(avatar: Avatar) -> Preview:

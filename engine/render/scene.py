@@ -10,6 +10,7 @@ from ..avatar.deformation import Condition
 from ..avatar.lattice import CanonicalLattice
 from ..avatar.model import Avatar
 from ..kernels.marching import CellMap
+from .camera import Camera
 from .posing import Pose, Poser
 
 EMPTY_DEPTH = 1e10  # m, where nothing is
@@ -24,7 +25,7 @@ class Scene:
     pose: Pose
     cells: CellMap
     condition: Condition
-    eye: Tensor  # [3] m, where the camera stands in head space
+    camera: Camera
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import torch
 
+from engine.avatar.model import Avatar
 from engine.kernels.marching import DARK as DARK_ROW
+from engine.kernels.marching import march
 from engine.kernels.posed_cells import DARK, EMPTY, ROUGH, SMOOTH
-from engine.render.fine_cells import corners, cut_cells, mark_rough
+from engine.render.fine_cells import CUT, corners, cut_cells, in_view, mark_rough
+from engine.render.posing import Poser
+from engine.render.scene import Scene
 
 CELL = 0.01
 
@@ -47,3 +51,27 @@ def test_a_cell_with_a_corner_that_did_not_land_is_rough():
     turn = torch.eye(3).expand(int(landed.sum()), 3, 3)
     found = mark_rough(state, at[landed], at[landed] * CELL, turn, CELL)
     assert found.flatten().tolist() == [SMOOTH, ROUGH]
+
+
+def test_every_step_of_every_ray_is_in_view(trained_avatar):
+    """Though only some of the rays are marched to find out, and though much is not in view."""
+    avatar = Avatar.load(trained_avatar, torch.device("cpu"))
+    motion, camera, poser = avatar.file.motion, avatar.file.camera.resized(200, 200), Poser(avatar)
+    frame = motion.psi[2], motion.theta[2], motion.translation[2]
+    pose = poser.pose(*(torch.from_numpy(array).float()[None] for array in frame))
+    cells = poser.cell_map([poser.frame_cells(pose, 0)], poser.grown_occupancy())
+    scene = Scene(avatar, poser, pose, cells, avatar.condition(*frame), camera)
+    shape = torch.Size(CUT * n for n in cells.row.shape[1:])
+    seen = in_view(scene, shape)
+    origin, directions = (torch.from_numpy(array) for array in camera.rays())
+    ray, t, _, _, _ = march(
+        origin.expand_as(directions).contiguous(), directions,
+        torch.zeros(len(directions), dtype=torch.int32), torch.full((len(directions),), 0.5),
+        cells, avatar.config.step,
+    )  # fmt: skip
+    at = (origin + t[:, None] * directions[ray.long()] - cells.low[0]) / (cells.cell / CUT)
+    i, j, k = at.long().unbind(1)
+    assert len(t) > 10_000
+    assert seen[i, j, k].float().mean() > 0.999
+    live = (cells.row[0] >= 0).repeat_interleave(CUT, 0).repeat_interleave(CUT, 1)
+    assert not seen[live.repeat_interleave(CUT, 2)].all()
