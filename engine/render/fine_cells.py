@@ -88,6 +88,16 @@ def mark_rough(state: Tensor, at: Tensor, landing: Tensor, turn: Tensor, cell: f
     return torch.where(rough & (state == SMOOTH), ROUGH, state).byte()
 
 
+def touched(shape: torch.Size, at: Tensor) -> Tensor:
+    """[X, Y, Z] bool: the cells that have one of the nodes [M, 3] for a corner."""
+    x, y, z = shape
+    some = torch.zeros(x + 1, y + 1, z + 1, dtype=torch.bool, device=at.device)
+    some[at[:, 0], at[:, 1], at[:, 2]] = True
+    some = some[1:] | some[:-1]
+    some = some[:, 1:] | some[:, :-1]
+    return some[:, :, 1:] | some[:, :, :-1]
+
+
 def in_view(scene: Scene, shape: torch.Size) -> Tensor:
     """[X, Y, Z] bool: the fine cells in which rays of the camera may take a step, and those around.
 
@@ -136,6 +146,7 @@ def posed_cells(scene: Scene) -> PosedCells:
     at, distance = at[found], distance[found]
     landing, turn = poser.unpose(pose, x[found], frame[found], face[found], bary[found])
     state = mark_rough(state, at, landing, turn, cell)
+    state[(state == ROUGH) & ~touched(state.shape, at[holds(landing)])] = EMPTY
     node = torch.zeros(*(n + 1 for n in state.shape), 4, device=x.device)
     node[at[:, 0], at[:, 1], at[:, 2]] = torch.cat([landing, distance[:, None]], 1)
     return PosedCells(

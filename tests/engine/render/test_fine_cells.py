@@ -5,7 +5,7 @@ from engine.avatar.model import Avatar
 from engine.kernels.marching import DARK as DARK_ROW
 from engine.kernels.marching import march
 from engine.kernels.posed_cells import DARK, EMPTY, ROUGH, SMOOTH
-from engine.render.fine_cells import CUT, corners, cut_cells, in_view, mark_rough
+from engine.render.fine_cells import CUT, corners, cut_cells, in_view, mark_rough, touched
 from engine.render.posing import Poser
 from engine.render.scene import Scene
 
@@ -30,6 +30,17 @@ def test_corners_are_those_of_live_cells():
     state[1, 1, 1], state[0, 0, 0] = SMOOTH, DARK
     expected = {(i, j, k) for i in (1, 2) for j in (1, 2) for k in (1, 2)}
     assert set(map(tuple, corners(state).tolist())) == expected
+
+
+def test_cells_are_touched_by_their_own_corners():
+    state = torch.zeros(4, 3, 5, dtype=torch.uint8)
+    state[1, 2, 3] = SMOOTH
+    for corner in corners(state):
+        found = touched(state.shape, corner[None])
+        assert found[1, 2, 3]
+        assert (found.nonzero() - corner).abs().amax() <= 1
+    assert touched(state.shape, corners(state)).sum() == 3 * 2 * 3
+    assert not touched(state.shape, corners(state)[:0]).any()
 
 
 def test_cells_are_rough_only_where_the_landing_jumps():

@@ -57,6 +57,24 @@ def test_baked_frames_look_like_the_exact_one(frames, quality, least):
     assert np.median(np.abs(baked.depth - exact.depth)[both]) < 0.003
 
 
+def test_the_preview_is_told_the_frames_codes(avatar):
+    motion, camera = avatar.file.motion, avatar.file.camera.resized(32, 32)
+    frame = motion.psi[2], motion.theta[2], motion.translation[2]
+    usual = avatar.condition(*frame)
+    other = replace(usual, code=usual.code + 0.5, appearance=usual.appearance + 2)
+
+    def change(quality):
+        pictures = [
+            on_white(render_frame(avatar, camera, *frame, quality=quality, condition=condition))
+            for condition in (usual, other)
+        ]
+        return pictures[1] - pictures[0]
+
+    exact, preview = change("exact"), change("preview")
+    assert np.abs(exact).max() > 0.01
+    assert np.square(preview - exact).sum() < 0.3 * np.square(exact).sum()
+
+
 @pytest.mark.parametrize("quality", QUALITIES)
 def test_planes_are_consistent_in_every_quality(frames, quality):
     planes = frames[quality]
