@@ -16,7 +16,6 @@ from .lattice import cell_of, corner_of, fraction_of
 from .threads import each_slice
 
 EMPTY, SMOOTH, ROUGH, DARK = 0, 1, 2, 3  # states of fine cells; DARK ends a ray
-SLACK = wp.constant(1.0e-4)  # m, so that rounding leaves no nearest point out of reach
 NOWHERE = wp.constant(1.0e6)  # m, distance to the skin of points that land nowhere
 
 
@@ -70,70 +69,6 @@ def _land(x: wp.array(dtype=wp.vec3), posed: Posed, landing: wp.array(dtype=wp.v
     landing[i] = wp.vec4(0.0, 0.0, 0.0, NOWHERE)
     if state == wp.uint8(SMOOTH) or state == wp.uint8(ROUGH):
         landing[i] = landing_of(posed, x[i], cell, fraction_of(p, cell), state)
-
-
-@wp.kernel
-def _land_along(
-    origins: wp.array(dtype=wp.vec3),
-    directions: wp.array(dtype=wp.vec3),
-    ray: wp.array(dtype=wp.int32),
-    first: wp.array(dtype=wp.int32),
-    last: wp.array(dtype=wp.int32),
-    t: wp.array(dtype=wp.float32),
-    mesh: wp.uint64,
-    shell: wp.float32,
-    faces: wp.array2d(dtype=wp.int32),
-    weights: wp.array2d(dtype=wp.float32),
-    transforms: wp.array3d(dtype=wp.vec4),
-    canonical: wp.array2d(dtype=wp.vec4),
-    offsets: wp.array2d(dtype=wp.vec3),
-    landing: wp.array2d(dtype=wp.vec4),
-    view: wp.array2d(dtype=wp.vec3),
-):
-    # No point is farther from the skin than the one before it on the ray, and the way between.
-    i = wp.tid()
-    r = ray[i]
-    d = directions[r]
-    reach = shell
-    for k in range(last[i] - first[i]):
-        s = first[i] + k
-        x = origins[r] + t[s] * d
-        if k > 0:
-            reach = wp.min(shell, reach + (t[s] - t[s - 1]) * wp.length(d) + SLACK)
-        query = wp.mesh_query_point_no_sign(mesh, x, reach)
-        landing[i, k] = wp.vec4(0.0, 0.0, 0.0, NOWHERE)
-        reach = shell
-        if query.result:
-            p = wp.mesh_eval_position(mesh, query.face, query.u, query.v)
-            corners = wp.vec3i(faces[query.face, 0], faces[query.face, 1], faces[query.face, 2])
-            bary = wp.vec3(query.u, query.v, 1.0 - query.u - query.v)
-            y, turn = unpose_point(x, 0, corners, bary, weights, transforms, canonical, offsets)
-            reach = wp.length(p - x)
-            landing[i, k] = wp.vec4(y[0], y[1], y[2], reach)
-            view[i, k] = wp.normalize(turn @ d)
-
-
-@dataclass(frozen=True)
-class PosedSkin:
-    """One frame's skin, and the way back from it to the canonical pose."""
-
-    mesh: wp.Mesh  # the posed skin
-    shell: float  # m; farther from the skin is nothing
-    faces: Tensor  # [F, 3] int32
-    weights: Tensor  # [V, J]
-    transforms: Tensor  # [1, J, 3, 4] posed_from_rest
-    canonical: Tensor  # [J, 3, 4] canonical_from_rest
-    offsets: Tensor  # [1, V, 3] m
-
-    def to_warp(self) -> tuple:
-        """The same as a kernel's arguments."""
-        rows = (self.transforms, self.canonical)
-        return (
-            self.mesh.id, self.shell, wp.from_torch(self.faces.contiguous()),
-            wp.from_torch(self.weights.contiguous()),
-            *(wp.from_torch(array.detach().contiguous(), dtype=wp.vec4) for array in rows),
-            wp.from_torch(self.offsets.detach().contiguous(), dtype=wp.vec3),
-        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -194,46 +129,3 @@ def land(x: Tensor, posed: PosedCells) -> tuple[Tensor, Tensor]:
     if len(x):
         each_slice(len(x), x.device, run)
     return landing[:, :3], landing[:, 3]
-
-
-def land_along(
-    rays: tuple[Tensor, Tensor],
-    runs: tuple[Tensor, Tensor, Tensor],
-    t: Tensor,
-    width: int,
-    skin: PosedSkin,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Runs of samples along rays to canonical space by their nearest points. Not differentiable.
-
-    Args:
-        rays: origins [R, 3] m and directions [R, 3].
-        runs: for M runs, the ray, the first sample and the one after the last, [M] int32 each.
-        t: [S] depths of the samples, in order along each ray.
-        width: W, samples in the longest run.
-        skin: of the frame.
-
-    Returns:
-        x_canonical [M, W, 3] m, the distance [M, W] m to the posed skin (1e6 where it is too far,
-        or where a run has ended), and the view [M, W, 3], unit, in canonical space.
-    """
-    device, count = t.device, len(runs[0])
-    landing = torch.full((count, width, 4), 1.0e6, device=device)
-    view = torch.zeros(count, width, 3, device=device)
-    vectors = [wp.from_torch(array.contiguous(), dtype=wp.vec3) for array in rays]
-    t, frame = wp.from_torch(t.contiguous()), skin.to_warp()
-
-    def run(part: slice) -> None:
-        wp.launch(
-            _land_along,
-            dim=part.stop - part.start,
-            inputs=[*vectors, *(wp.from_torch(array[part]) for array in runs), t, *frame],
-            outputs=[
-                wp.from_torch(landing[part], dtype=wp.vec4),
-                wp.from_torch(view[part], dtype=wp.vec3),
-            ],
-            device=wp.device_from_torch(device),
-        )
-
-    if count:
-        each_slice(count, device, run, worth_it=256, pieces=4)
-    return landing[..., :3], landing[..., 3], view

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..kernels.compositing import composite
 from ..kernels.marching import march
-from ..kernels.posed_cells import PosedSkin, land, land_along
+from ..kernels.posed_cells import land
 from .fine_cells import posed_cells
 from .sampling import Rays, depth_in_front, frame_rows
 from .scene import EMPTY_DEPTH, Scene, Shaded, lattice_of, nothing
@@ -37,12 +37,11 @@ class Steps:
     start: Tensor  # [R] int32, first of each ray
     count: Tensor  # [R] int32
 
-    def due(self, alive: Tensor, wave: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Runs of a wave: rays, first step, and the step after the last; [M] int32 each."""
+    def due(self, alive: Tensor, wave: int) -> Tensor:
+        """The steps [D] int64 of a wave, of rays that are alive [R]."""
         ray = (alive & (self.count > wave)).nonzero()[:, 0]
-        first = self.start[ray] + wave
-        last = torch.minimum(first + WAVE, self.start[ray] + self.count[ray])
-        return ray.int(), first, last
+        step = self.start[ray, None] + wave + torch.arange(WAVE, device=ray.device)
+        return step[step < (self.start + self.count)[ray, None]].long()
 
 
 @dataclass(frozen=True)
@@ -69,11 +68,6 @@ class Exact:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        pose, skin = scene.pose, scene.avatar.skin
-        self.skin = PosedSkin(
-            scene.poser.meshes.mesh(0), scene.avatar.config.shell, skin.faces, skin.skin_weights,
-            pose.transforms, scene.poser.canonical, pose.offsets,
-        )  # fmt: skip
 
     def __call__(self, rays: Rays) -> Shaded:
         """What the rays see."""
@@ -86,8 +80,10 @@ class Exact:
         waves = []
         with torch.autocast(t.device.type, torch.bfloat16):
             for wave in range(0, int(count.max()), WAVE):
-                runs = steps.due(passed < -np.log(OPAQUE), wave)
-                landed = self._in_sight(steps, *self._land(steps, runs))
+                due = steps.due(passed < -np.log(OPAQUE), wave)
+                if not len(due):
+                    break
+                landed = self._in_sight(*self._land(steps, due))
                 if len(landed.step):
                     waves.append(self._found(landed, length[landed.step]))
                     passed.index_add_(0, steps.ray[landed.step], waves[-1].optical)
@@ -95,16 +91,22 @@ class Exact:
                 return nothing(len(count), self.scene.avatar)
             return self._shaded(steps, waves)
 
-    def _land(self, steps: Steps, runs: tuple) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Steps [S] of the runs; x_canonical [S, 3] m, distance [S] m to the skin, view [S, 3]."""
-        rays = steps.rays.origins, steps.rays.directions
-        x_canonical, distance, view = land_along(rays, runs, steps.t, WAVE, self.skin)
-        near = distance < self.skin.shell
-        step = (runs[1][:, None] + torch.arange(WAVE, device=near.device))[near]
-        return step, x_canonical[near], distance[near], view[near]
+    def _land(self, steps: Steps, due: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Those steps [S] near the skin; x_canonical [S, 3] m, distance [S] m, view [S, 3]."""
+        poser, ray = self.scene.poser, steps.ray[due]
+        directions = steps.rays.directions[ray]
+        x = steps.rays.origins[ray] + steps.t[due][:, None] * directions  # [D, 3] m, posed
+        frame = steps.rays.frame[ray]
+        face, bary, distance = poser.meshes.nearest(x, frame, self.scene.avatar.config.shell)
+        some = (face >= 0).nonzero()[:, 0]
+        x_canonical, turn = poser.unpose(
+            self.scene.pose, x[some], frame[some], face[some], bary[some]
+        )
+        view = torch.nn.functional.normalize((turn @ directions[some][..., None])[..., 0], dim=1)
+        return due[some], x_canonical, distance[some], view
 
     def _in_sight(
-        self, steps: Steps, step: Tensor, x_canonical: Tensor, distance: Tensor, view: Tensor
+        self, step: Tensor, x_canonical: Tensor, distance: Tensor, view: Tensor
     ) -> Landed:
         """Those that canonical space has something for (see `sampling.in_sight`)."""
         avatar = self.scene.avatar
@@ -114,7 +116,7 @@ class Exact:
             flat, distance
         )
         some = some.nonzero()[:, 0]
-        return Landed(step[some].long(), u[some], view[some])
+        return Landed(step[some], u[some], view[some])
 
     def _found(self, landed: Landed, length: Tensor) -> Found:
         """Density and features of steps of `length` [S] m."""
@@ -171,19 +173,16 @@ class FrameBaked(Exact):
         moved = self.lattice.deformation(scene.avatar, scene.condition)  # [K, 3 + A]
         self.baked = torch.cat([moved, self.lattice.parts], 1)  # [K, 3 + A + H]
 
-    def _land(self, steps: Steps, runs: tuple) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _land(self, steps: Steps, due: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """As in `Exact`, but the nearest skin is searched for in ROUGH cells alone."""
-        cells = self.scene.cells
-        step = runs[1][:, None] + torch.arange(WAVE, device=runs[1].device)
-        step = step[step < runs[2][:, None]].long()
-        ray = steps.ray[step]
+        cells, ray = self.scene.cells, steps.ray[due]
         directions = steps.rays.directions[ray]
-        x = steps.rays.origins[ray] + steps.t[step][:, None] * directions  # [S, 3] m, posed
+        x = steps.rays.origins[ray] + steps.t[due][:, None] * directions  # [S, 3] m, posed
         x_canonical, distance = land(x, self.posed)
         i, j, k = ((x - cells.low[0]) / cells.cell).long().unbind(1)
         turn = cells.turn[cells.row[0, i, j, k].clamp_min(0).long()]  # [S, 3, 3] of coarse cells
         view = torch.nn.functional.normalize((turn @ directions[..., None])[..., 0])
-        return step, x_canonical, distance, view
+        return due, x_canonical, distance, view
 
     def _deformed(self, u: Tensor) -> Tensor:
         return self.lattice.at(u, self.baked)

@@ -9,7 +9,7 @@ import torch
 from engine.kernels import reference_preview as reference
 from engine.kernels.lattice import interpolate
 from engine.kernels.nearest import PosedMeshes
-from engine.kernels.posed_cells import DARK, EMPTY, ROUGH, PosedCells, PosedSkin, land, land_along
+from engine.kernels.posed_cells import DARK, EMPTY, PosedCells, land
 from engine.kernels.preview import BRICK, CanonicalCells, march_preview
 
 CPU = torch.device("cpu")
@@ -106,32 +106,6 @@ def test_points_land_as_in_the_reference(scene):
             torch.testing.assert_close(x_canonical[i], y, rtol=1e-3, atol=1e-4)
             assert abs(distance[i] - far) < 1e-4
     assert land(x[:0], posed)[0].shape == (0, 3)
-
-
-def test_runs_along_rays_land_by_their_nearest_points(scene):
-    """However the runs are cut, and also where some steps are too far from the skin."""
-    origins, directions, _, posed, _ = scene
-    skin = PosedSkin(posed.mesh, posed.shell, posed.faces, posed.weights, posed.transforms,
-                     posed.canonical, posed.offsets)  # fmt: skip
-    t = torch.linspace(1.9, 2.9, 20).expand(len(origins), 20) / directions.norm(dim=1)[:, None]
-    ray = torch.arange(0, len(origins), 3).int()
-    first = ray * 20 + ray % 5
-    last = first + 3 + ray % 7
-    rays = origins, directions
-    x_canonical, distance, view = land_along(rays, (ray, first, last), t.flatten(), 12, skin)
-    assert (distance[:, 9:] > 1e5).all()  # behind the runs' ends
-    near = 0
-    for i, r in enumerate(ray.tolist()):
-        for k in range(int(last[i] - first[i])):
-            x = origins[r] + t.flatten()[first[i] + k] * directions[r]
-            y, far = reference.landing(posed, x, x / posed.cell, ROUGH)
-            assert (distance[i, k] > 1e5) == (far > 1e5)
-            if far < 1e5:
-                near += 1
-                torch.testing.assert_close(x_canonical[i, k], y, rtol=1e-3, atol=1e-4)
-                assert abs(distance[i, k] - far) < 1e-4
-                assert float(view[i, k] @ directions[r]) > 0.9 * float(directions[r].norm())
-    assert near > 20
 
 
 def test_march_matches_the_reference(scene):
