@@ -78,17 +78,18 @@ class Exact:
         steps = Steps(rays, ray_index.long(), t, length, start, count)
         passed = torch.zeros(len(count), device=t.device)  # optical depth, per ray
         waves = []
-        with torch.autocast(t.device.type, torch.bfloat16):
-            for wave in range(0, int(count.max()), WAVE):
-                due = steps.due(passed < -np.log(OPAQUE), wave)
-                if not len(due):
-                    break
-                landed = self._in_sight(*self._land(steps, due))
-                if len(landed.step):
+        for wave in range(0, int(count.max()), WAVE):
+            due = steps.due(passed < -np.log(OPAQUE), wave)
+            if not len(due):
+                break
+            landed = self._in_sight(*self._land(steps, due))  # in full precision
+            if len(landed.step):
+                with torch.autocast(t.device.type, torch.bfloat16):
                     waves.append(self._found(landed, length[landed.step]))
-                    passed.index_add_(0, steps.ray[landed.step], waves[-1].optical)
-            if not waves:
-                return nothing(len(count), self.scene.avatar)
+                passed.index_add_(0, steps.ray[landed.step], waves[-1].optical)
+        if not waves:
+            return nothing(len(count), self.scene.avatar)
+        with torch.autocast(t.device.type, torch.bfloat16):
             return self._shaded(steps, waves)
 
     def _land(self, steps: Steps, due: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
