@@ -63,10 +63,6 @@ def run(config: Eval, job: Job) -> dict:
             f"The capture {config.capture} has no {config.split} frames.",
             "Evaluate the other split.",
         )
-    if config.optimise_latents and config.quality == "preview":
-        raise InputError(
-            "The preview holds no latent codes that could be optimised.", "Choose another quality."
-        )
     camera = camera_of_height(capture, config.size or avatar.file.camera.height)
     head = HeadTensors.of(capture.head)
     latents = LatentFit(avatar, config.optimise_latents) if config.optimise_latents > 0 else None

@@ -76,14 +76,10 @@ def test_a_capture_without_depth_has_no_surface_figures(trained_avatar, capture_
     assert not {"depth_mm", "normal_deg"} & set(result)
 
 
-def test_optimised_latents_are_named_as_such(trained_avatar, capture_folder):
-    result = evaluate(trained_avatar, capture_folder, optimise_latents=2)
+@pytest.mark.parametrize("quality", ["exact", "preview"])
+def test_optimised_latents_are_named_as_such(trained_avatar, capture_folder, quality):
+    result = evaluate(trained_avatar, capture_folder, optimise_latents=2, quality=quality)
     assert result["latents_optimised"] == 2
-
-
-def test_a_preview_has_no_latents_to_optimise(trained_avatar, capture_folder):
-    with pytest.raises(InputError, match="no latent codes"):
-        evaluate(trained_avatar, capture_folder, optimise_latents=2, quality="preview")
 
 
 def test_depth_shrinks_without_mixing_in_the_background(capture_folder):
