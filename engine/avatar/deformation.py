@@ -18,6 +18,7 @@ from .masks import expression_mask, joint_mask
 from .nets import LocalMlps, Mlp, encode_frequencies, encoded_size
 from .partition import Partition
 
+AJAR = 0.2  # of an expression that does not move a part reaches its net at the start
 FAINT = 1e-3  # weight below which a net is not asked
 
 
@@ -78,8 +79,11 @@ class Deformation(nn.Module):
 class PartDeformation(Deformation):
     """P local nets blended softly by the assigner (PartNerFace; LDF eq. 4-7).
 
-    Each part sees the expressions and joints that move it (`config.masked`), the per-frame code
-    and the encoded position. Only the two nets of the largest weights are asked at a sample.
+    Each part sees the expressions and joints that move it (`config.masks`), the per-frame code and
+    the encoded position. What does not move it comes through gates that start at `AJAR`: a tracker
+    that takes one motion for another moves parts by expressions that are none of theirs, and the
+    gates open where that explains the pictures. Only the two nets of the largest weights are asked
+    at a sample.
     """
 
     def __init__(self, config: ModelConfig, head: Head, partition: Partition) -> None:
@@ -95,12 +99,13 @@ class PartDeformation(Deformation):
         )
         expressions = expression_mask(head, partition, config.mask_threshold)
         turns = joint_mask(head, partition)
-        if not config.masked:
-            expressions, turns = np.ones_like(expressions), np.ones_like(turns)
-        self.register_buffer("expression_mask", torch.from_numpy(expressions).float())  # [P, E]
-        self.register_buffer(
-            "joint_mask", torch.from_numpy(turns).float().repeat_interleave(3, 1)
-        )  # [P, 3 (J-1)]
+        own = np.concatenate([expressions, turns.repeat(3, 1)], 1)  # [P, E + 3 (J-1)]
+        if config.masks == "none":
+            own = np.ones_like(own)
+        self.register_buffer("mask", torch.from_numpy(own).float())
+        self.gate = nn.Parameter(torch.full_like(self.mask, AJAR), config.masks == "learned")
+        if config.masks != "learned":
+            nn.init.zeros_(self.gate)
         self.register_buffer("share", torch.from_numpy(partition.share), persistent=False)  # [P, H]
 
     def forward(
@@ -122,16 +127,23 @@ class PartDeformation(Deformation):
         """
         logits = self.assigner(x)
         parts = self.weights(logits, labels)
-        psi = self.share @ condition.psi  # [N, P, E]
-        turns = condition.theta[:, 1:].flatten(1)[:, None] * self.joint_mask  # [N, P, 3 (J-1)]
-        code = condition.code[:, None].expand(-1, self.config.parts, -1)
-        told = torch.cat([psi * self.expression_mask, turns, code], -1)  # [N, P, ·]
+        told = self.told(condition)
         encoded = encode_frequencies(x, self.config.position_octaves, window)
         pairs = two_largest(parts)
         rows = torch.cat([encoded, frame_rows], 1).index_select(0, pairs.sample)
         local = self.nets(rows, pairs.counts, told).float() * pairs.weight[:, None]  # [M, 3 + K]
         blended = local.new_zeros(len(x), local.shape[1]).index_add(0, pairs.sample, local)
         return Deformed(blended[:, :3] * self.config.offset_scale, blended[:, 3:], parts, logits)
+
+    def told(self, condition: Condition) -> Tensor:
+        """What each net is told of each frame: [N, P, E + 3 (J-1) + code_size]."""
+        psi = self.share @ condition.psi  # [N, P, E]
+        turns, code = (
+            value[:, None].expand(-1, self.config.parts, -1)
+            for value in (condition.theta[:, 1:].flatten(1), condition.code)
+        )
+        seen = torch.cat([psi, turns], -1) * (self.mask + (1 - self.mask) * self.gate)
+        return torch.cat([seen, code], -1)
 
 
 class GlobalDeformation(Deformation):

@@ -51,12 +51,11 @@ class AllParts(PartDeformation):
         count, parts = len(x), self.config.parts
         logits = self.assigner(x)
         weights = self.weights(logits, labels)  # [S, P]
-        turns = condition.theta[:, 1:].flatten(1)[:, None] * self.joint_mask
-        code = condition.code[:, None].expand(-1, parts, -1)
-        told = torch.cat([(self.share @ condition.psi) * self.expression_mask, turns, code], -1)
         encoded = encode_frequencies(x, self.config.position_octaves, window)
         rows = torch.cat([encoded, frame_rows], 1).repeat(parts, 1)  # [P S, ·]
-        local = self.nets(rows, [count] * parts, told).float().view(parts, count, -1)
+        local = (
+            self.nets(rows, [count] * parts, self.told(condition)).float().view(parts, count, -1)
+        )
         blended = torch.einsum("sp,psc->sc", weights, local)
         return Deformed(blended[:, :3] * self.config.offset_scale, blended[:, 3:], weights, logits)
 

@@ -159,9 +159,25 @@ def test_masks_tie_expressions_to_the_parts_they_move(head):
     assert not jaw[PARTS.index("brows")]
 
 
+def test_gates_start_almost_closed_and_learn_where_the_masks_are(head):
+    deformation = make(head)
+    torch.nn.init.normal_(deformation.nets.last)
+    told, x, rows = condition(head), torch.rand(200, 3) * 2 - 1, torch.ones(200, 1)
+    deformation(x, rows, told, 6.0, None).offset.square().sum().backward()
+    hidden = deformation.mask == 0
+    assert 0.1 < hidden.float().mean() < 0.9
+    assert (deformation.gate == deformation.gate[0, 0]).all()
+    assert 0 < deformation.gate[0, 0].item() < 0.5
+    assert (deformation.gate.grad[~hidden] == 0).all()
+    assert (deformation.gate.grad[hidden] != 0).float().mean() > 0.5
+    fixed = make(head, masks="fixed")
+    assert not fixed.gate.requires_grad
+    assert fixed.gate.abs().max() == 0
+
+
 def test_a_part_ignores_what_does_not_move_it_and_hard_labels_choose_one_net(head):
     torch.manual_seed(1)
-    deformation = make(head)
+    deformation = make(head, masks="fixed")
     torch.nn.init.normal_(deformation.nets.last)
     x, rows = torch.rand(50, 3) * 2 - 1, torch.ones(50, 1)
     base = condition(head)
@@ -214,7 +230,7 @@ def test_without_a_deformation_nothing_moves(head):
 
 def test_per_part_expressions_reach_their_part_alone(head):
     torch.manual_seed(3)
-    deformation = make(head, masked=False)
+    deformation = make(head, masks="none")
     torch.nn.init.normal_(deformation.nets.last)
     x, rows, base = torch.rand(10, 3), torch.ones(10, 1), condition(head)
     psi = base.psi.clone()
