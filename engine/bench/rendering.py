@@ -5,14 +5,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
+from torch import Tensor
 
 from ..head.motion import Motion
 from ..render.frame import SHADERS, on_white
-from ..render.sampling import Samples, sample
+from ..render.shading import Exact, Found, Landed
 from ..train.metrics import psnr
 from .clocks import MemoryWatch, best_of, seconds_of, stage_clocks
 from .subject import Subject, evenly, sized
-from .swapping import places_of, swapped
+from .swapping import swapped
 
 QUALITIES = tuple(SHADERS)
 FAST = tuple(quality for quality in QUALITIES if quality != "exact")
@@ -98,14 +99,13 @@ def in_detail(subject: Subject, size: int, runs: int) -> dict[str, object]:
 
 @contextmanager
 def samples_counted() -> Iterator[list[int]]:
-    """How many samples each call of `sample` finds while the context lasts."""
+    """How many samples of each wave the nets of exact frames are asked at, while it lasts."""
     counts: list[int] = []
-    original = sample  # the module's own name is replaced as well
+    original = Exact.found
 
-    def counted(*arguments: object, **options: object) -> Samples:
-        samples = original(*arguments, **options)
-        counts.append(len(samples))
-        return samples
+    def counted(shader: Exact, landed: Landed, length: Tensor) -> Found:
+        counts.append(len(landed.step))
+        return original(shader, landed, length)
 
-    with swapped(*((owner, name, counted) for owner, name in places_of(sample))):
+    with swapped((Exact, "found", counted)):
         yield counts

@@ -85,7 +85,7 @@ class Exact:
             landed = self._in_sight(*self._land(steps, due))  # in full precision
             if len(landed.step):
                 with torch.autocast(t.device.type, torch.bfloat16):
-                    waves.append(self._found(landed, length[landed.step]))
+                    waves.append(self.found(landed, length[landed.step]))
                 passed.index_add_(0, steps.ray[landed.step], waves[-1].optical)
         if not waves:
             return nothing(len(count), self.scene.avatar)
@@ -119,7 +119,7 @@ class Exact:
         some = some.nonzero()[:, 0]
         return Landed(step[some], u[some], view[some])
 
-    def _found(self, landed: Landed, length: Tensor) -> Found:
+    def found(self, landed: Landed, length: Tensor) -> Found:
         """Density and features of steps of `length` [S] m."""
         avatar = self.scene.avatar
         deformed = self._deformed(landed.u)  # [S, 3 + A + H]
