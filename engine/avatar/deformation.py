@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..head.model import JOINTS, Head
+from ..head.model import JOINTS, PARTS, Head
 from .config import ModelConfig
 from .masks import expression_mask, joint_mask
 from .nets import LocalMlps, Mlp, encode_frequencies, encoded_size
 from .partition import Partition
 
+REST = PARTS.index("rest")
 AJAR = 0.2  # of an expression that does not move a part reaches its net at the start
 FAINT = 1e-3  # weight below which a net is not asked
 
@@ -82,8 +83,9 @@ class PartDeformation(Deformation):
     Each part sees the expressions and joints that move it (`config.masks`), the per-frame code and
     the encoded position. What does not move it comes through gates that start at `AJAR`: a tracker
     that takes one motion for another moves parts by expressions that are none of theirs, and the
-    gates open where that explains the pictures. Only the two nets of the largest weights are asked
-    at a sample.
+    gates open where that explains the pictures. The rest of the head (hair, cranium, neck) has no
+    gates: hair must not move when an artist keys a smile. Only the two nets of the largest weights
+    are asked at a sample.
     """
 
     def __init__(self, config: ModelConfig, head: Head, partition: Partition) -> None:
@@ -104,8 +106,9 @@ class PartDeformation(Deformation):
             own = np.ones_like(own)
         self.register_buffer("mask", torch.from_numpy(own).float())
         self.gate = nn.Parameter(torch.full_like(self.mask, AJAR), config.masks == "learned")
-        if config.masks != "learned":
-            nn.init.zeros_(self.gate)
+        gated = (partition.share[:, REST] < 0.5) & (config.masks == "learned")  # [P]
+        hidden = (own == 0) & gated[:, None]
+        self.register_buffer("hidden", torch.from_numpy(hidden).float(), persistent=False)
         self.register_buffer("share", torch.from_numpy(partition.share), persistent=False)  # [P, H]
 
     def forward(
@@ -142,7 +145,7 @@ class PartDeformation(Deformation):
             value[:, None].expand(-1, self.config.parts, -1)
             for value in (condition.theta[:, 1:].flatten(1), condition.code)
         )
-        seen = torch.cat([psi, turns], -1) * (self.mask + (1 - self.mask) * self.gate)
+        seen = torch.cat([psi, turns], -1) * (self.mask + self.hidden * self.gate)
         return torch.cat([seen, code], -1)
 
 

@@ -3,18 +3,14 @@
 
 import numpy as np
 
-from ..head.model import JOINT_PARENTS, JOINTS, PARTS, Head
+from ..head.model import JOINT_PARENTS, JOINTS, Head
 from .partition import Partition
 
-REST = PARTS.index("rest")
 JOINT_SHARE = 0.05  # of a part's vertices must follow a joint, and as many must not
 
 
 def expression_mask(head: Head, partition: Partition, threshold: float) -> np.ndarray:
     """[P, E] bool: where an expression's rms displacement reaches a share of its largest.
-
-    The rest of the head (hair, cranium, neck), which no expression moves, sees them all: a tracker
-    that mistakes a tilt for a squint moves the hair with the squint.
 
     Args:
         head: the subject's head.
@@ -25,8 +21,7 @@ def expression_mask(head: Head, partition: Partition, threshold: float) -> np.nd
     patches = range(len(partition))
     moved = np.stack([_mean(squares, partition.labels == p) for p in patches])  # [P, E]
     rms = np.sqrt(moved)
-    seen = rms >= threshold * np.maximum(rms.max(axis=0, keepdims=True), 1e-9)
-    return seen | (partition.share[:, REST] > 0.5)[:, None]
+    return rms >= threshold * np.maximum(rms.max(axis=0, keepdims=True), 1e-9)
 
 
 def joint_mask(head: Head, partition: Partition) -> np.ndarray:
