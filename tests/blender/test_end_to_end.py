@@ -156,7 +156,7 @@ def test_the_artist_s_whole_way(in_blender, avatar, tmp_path):
     assert found["region"] < 0.5
     assert found["in_front"] > 50
     assert found["behind"] > 50
-    assert found["differ"] > 0.02
+    assert found["differ"] > 0.01  # in the pixel where ring and head are most alike
     assert found["wrong_front"] < 0.02
     assert found["wrong_behind"] < 0.02
     reopened = in_blender(blender_reopens, str(tmp_path))
