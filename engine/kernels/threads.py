@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Both cores for kernels on the CPU.
+"""All cores for kernels on the CPU.
 
 Warp runs a CPU launch on one core and lets go of Python's lock meanwhile, so slices of the samples
 run in threads. Only for kernels whose samples write nothing in common.
@@ -9,12 +9,14 @@ import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import CodeType
 
 import torch
 
 WORTH_IT = 4096  # samples below which a second thread costs more than it gives
 _threads = max(min(os.cpu_count() or 1, 16), 1)
 _pool = ThreadPoolExecutor(_threads, "kernel")
+_ready: set[CodeType] = set()  # of the functions whose kernels have run
 
 
 def each_slice(
@@ -25,6 +27,8 @@ def each_slice(
     pieces: int = 1,
 ) -> None:
     """Call `run` on slices that cover 0…count: in threads on the CPU, else (or if few) once.
+
+    The first time, one slice goes before the others: else every thread compiles the kernel.
 
     Args:
         count: samples, or rays.
@@ -38,5 +42,9 @@ def each_slice(
         return
     slices = min(_threads * pieces, count)
     edges = [count * i // slices for i in range(slices + 1)]
-    for _ in _pool.map(run, [slice(a, b) for a, b in itertools.pairwise(edges)]):
+    parts = [slice(a, b) for a, b in itertools.pairwise(edges)]
+    if run.__code__ not in _ready:
+        run(parts.pop(0))
+        _ready.add(run.__code__)
+    for _ in _pool.map(run, parts):
         pass
