@@ -14,6 +14,7 @@ import warp as wp
 from ..paths import cache_folder
 
 wp.config.log_level = wp.LOG_ERROR
+wp.config.enable_backward = False  # gradients are kernels of our own; less to compile
 wp.config.kernel_cache_dir = str(cache_folder() / f"warp-{wp.config.version}")
 
 
