@@ -27,6 +27,7 @@ HIDDEN = 25.0  # expected optical depth behind which nothing is seen
 UNKNOWN = wp.constant(60.0)  # 1/m, expected where a cell's guess cannot be trusted
 CLOSE = wp.constant(0.9999)  # of a sample's share: rounding must not leave single steps open
 EVEN = wp.constant(0.4)  # share of a budget that is spent evenly, whatever is expected
+SPREAD, MIX = wp.constant(wp.uint32(2654435769)), wp.constant(wp.uint32(2246822519))  # of a hash
 
 
 @wp.struct
@@ -61,8 +62,8 @@ def _expected(cells: Cells, row: wp.int32, off: wp.vec3):
 @wp.func
 def _chance(seed: wp.uint32, k: wp.int32):
     """A hash of a ray's seed and a step's number, in 0…1."""
-    h = (seed ^ (wp.uint32(k) * wp.uint32(19349663))) * wp.uint32(2654435769)
-    h = (h ^ (h >> wp.uint32(15))) * wp.uint32(2246822519)
+    h = (seed ^ (wp.uint32(k) * wp.uint32(19349663))) * SPREAD
+    h = (h ^ (h >> wp.uint32(15))) * MIX
     return wp.float32((h ^ (h >> wp.uint32(13))) & wp.uint32(16777215)) / 16777216.0
 
 
