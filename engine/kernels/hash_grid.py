@@ -9,6 +9,7 @@ import torch
 import warp as wp
 from torch import Tensor
 
+from .lattice import cell_of, corner_of
 from .threads import WORTH_IT, each_slice
 
 PRIME_Y = wp.constant(wp.uint32(2654435761))
@@ -24,15 +25,6 @@ def _slot(corner: wp.vec3i, resolution: wp.int32, size: wp.int32):
     return wp.int32(h % wp.uint32(size))
 
 
-@wp.func
-def _cell(p: wp.vec3, resolution: wp.int32):
-    return wp.vec3i(
-        wp.clamp(wp.int32(wp.floor(p[0])), 0, resolution - 1),
-        wp.clamp(wp.int32(wp.floor(p[1])), 0, resolution - 1),
-        wp.clamp(wp.int32(wp.floor(p[2])), 0, resolution - 1),
-    )
-
-
 @wp.kernel
 def _encode(
     x: wp.array(dtype=wp.vec3),
@@ -45,18 +37,12 @@ def _encode(
     for level in range(table.shape[0]):
         resolution = resolutions[level]
         p = x[i] * wp.float32(resolution)
-        base = _cell(p, resolution)
-        f = p - wp.vec3(wp.float32(base[0]), wp.float32(base[1]), wp.float32(base[2]))
+        base = cell_of(p, wp.vec3i(resolution, resolution, resolution))
+        f = p - wp.vec3(base)
         total = wp.vec2(0.0, 0.0)
         for corner in range(8):
-            dx = corner & 1
-            dy = (corner >> 1) & 1
-            dz = corner >> 2
-            wx = wp.where(dx == 1, f[0], 1.0 - f[0])
-            wy = wp.where(dy == 1, f[1], 1.0 - f[1])
-            wz = wp.where(dz == 1, f[2], 1.0 - f[2])
-            slot = _slot(base + wp.vec3i(dx, dy, dz), resolution, size)
-            total += wx * wy * wz * table[level, slot]
+            at, w = corner_of(base, f, corner)
+            total += w * table[level, _slot(at, resolution, size)]
         features[i, level] = total
 
 
@@ -79,8 +65,8 @@ def _encode_backward(
         resolution = resolutions[level]
         scale = wp.float32(resolution)
         p = x[i] * scale
-        base = _cell(p, resolution)
-        f = p - wp.vec3(wp.float32(base[0]), wp.float32(base[1]), wp.float32(base[2]))
+        base = cell_of(p, wp.vec3i(resolution, resolution, resolution))
+        f = p - wp.vec3(base)
         g = gradient[i, first_level + level]
         for corner in range(8):
             dx = corner & 1

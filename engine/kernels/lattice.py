@@ -21,18 +21,27 @@ def corner_of(base: wp.vec3i, f: wp.vec3, corner: wp.int32):
 @wp.func
 def cell_of(p: wp.vec3, size: wp.vec3i):
     """The cell that holds p (in cells), the border's where it lies outside."""
+    # No floor: where truncation differs from it, below zero, both are clamped.
     return wp.vec3i(
-        wp.clamp(wp.int32(wp.floor(p[0])), 0, size[0] - 1),
-        wp.clamp(wp.int32(wp.floor(p[1])), 0, size[1] - 1),
-        wp.clamp(wp.int32(wp.floor(p[2])), 0, size[2] - 1),
+        wp.clamp(wp.int32(p[0]), 0, size[0] - 1),
+        wp.clamp(wp.int32(p[1]), 0, size[1] - 1),
+        wp.clamp(wp.int32(p[2]), 0, size[2] - 1),
     )
 
 
 @wp.func
 def fraction_of(p: wp.vec3, cell: wp.vec3i):
     """Where in its cell p lies, 0…1 for each axis."""
-    f = p - wp.vec3(wp.float32(cell[0]), wp.float32(cell[1]), wp.float32(cell[2]))
+    f = p - wp.vec3(cell)
     return wp.vec3(wp.clamp(f[0], 0.0, 1.0), wp.clamp(f[1], 0.0, 1.0), wp.clamp(f[2], 0.0, 1.0))
+
+
+@wp.func
+def place_in_cube(u: wp.vec3, n: wp.int32):
+    """Which of the unit cube's n³ cells holds u, and where in it."""
+    p = u * wp.float32(n)
+    cell = cell_of(p, wp.vec3i(n, n, n))
+    return cell, fraction_of(p, cell)
 
 
 @wp.kernel
@@ -43,10 +52,7 @@ def _interpolate(
     result: wp.array2d(dtype=wp.float32),
 ):
     i = wp.tid()
-    n = row.shape[0] - 1
-    p = u[i] * wp.float32(n)
-    base = cell_of(p, wp.vec3i(n, n, n))
-    f = fraction_of(p, base)
+    base, f = place_in_cube(u[i], row.shape[0] - 1)
     known = wp.float32(0.0)
     for corner in range(8):
         at, w = corner_of(base, f, corner)
