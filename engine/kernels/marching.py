@@ -17,6 +17,7 @@ import torch
 import warp as wp
 from torch import Tensor
 
+from .lattice import cell_of
 from .threads import each_slice
 
 MAX_STEPS = 4096
@@ -51,12 +52,35 @@ def _expected(cells: Cells, row: wp.int32, off: wp.vec3):
     """Density (1/m) where `off` from a cell's centre should land; −1 where nothing is."""
     u = (cells.landing[row] + cells.turn[row] @ off - cells.canonical_low) / cells.canonical_size
     g = cells.occupied.shape[0]
-    i = wp.clamp(wp.int32(u[0] * wp.float32(g)), 0, g - 1)
-    j = wp.clamp(wp.int32(u[1] * wp.float32(g)), 0, g - 1)
-    k = wp.clamp(wp.int32(u[2] * wp.float32(g)), 0, g - 1)
-    if cells.occupied[i, j, k] == wp.uint8(0):
+    c = cell_of(u * wp.float32(g), wp.vec3i(g, g, g))
+    if cells.occupied[c[0], c[1], c[2]] == wp.uint8(0):
         return -1.0
-    return cells.density[i, j, k]
+    return cells.density[c[0], c[1], c[2]]
+
+
+@wp.func
+def crossing(o: wp.vec3, d: wp.vec3, size: wp.vec3i):
+    """Depths at which the ray o + t d (in cells) enters a grid, no less than 0, and leaves it."""
+    near = wp.float32(0.0)
+    far = wp.float32(1.0e8)
+    for axis in range(3):
+        inverse = 1.0 / wp.where(wp.abs(d[axis]) > 1.0e-9, d[axis], 1.0e-9)
+        t0 = -o[axis] * inverse
+        t1 = (wp.float32(size[axis]) - o[axis]) * inverse
+        near = wp.max(near, wp.min(t0, t1))
+        far = wp.min(far, wp.max(t0, t1))
+    return near, far
+
+
+@wp.func
+def far_wall(o: wp.vec3, d: wp.vec3, cell: wp.vec3i, far: wp.float32):
+    """Depth at which the ray o + t d (in cells) leaves a cell, at most `far`."""
+    leave = far
+    for axis in range(3):
+        if wp.abs(d[axis]) > 1.0e-9:
+            wall = wp.float32(cell[axis]) + wp.where(d[axis] > 0.0, 1.0, 0.0)
+            leave = wp.min(leave, (wall - o[axis]) / d[axis])
+    return leave
 
 
 @wp.func
@@ -101,14 +125,7 @@ def _march(
     o = (origins[r] - cells.low[n]) / cells.cell  # in cells
     d = directions[r] / cells.cell
     size = wp.vec3i(cells.row.shape[1], cells.row.shape[2], cells.row.shape[3])
-    near = wp.float32(0.0)
-    far = wp.float32(1.0e8)
-    for axis in range(3):
-        inverse = 1.0 / wp.where(wp.abs(d[axis]) > 1.0e-9, d[axis], 1.0e-9)
-        t0 = -o[axis] * inverse
-        t1 = (wp.float32(size[axis]) - o[axis]) * inverse
-        near = wp.max(near, wp.min(t0, t1))
-        far = wp.min(far, wp.max(t0, t1))
+    near, far = crossing(o, d, size)
     stride = step / wp.length(directions[r])
     found = wp.int32(0)
     weights = wp.float32(0.0)
@@ -119,18 +136,15 @@ def _march(
         if t >= far:
             break
         p = o + t * d
-        ix = wp.clamp(wp.int32(p[0]), 0, size[0] - 1)
-        iy = wp.clamp(wp.int32(p[1]), 0, size[1] - 1)
-        iz = wp.clamp(wp.int32(p[2]), 0, size[2] - 1)
-        row = cells.row[n, ix, iy, iz]
-        corner = wp.vec3(wp.float32(ix), wp.float32(iy), wp.float32(iz))
+        cell = cell_of(p, size)
+        row = cells.row[n, cell[0], cell[1], cell[2]]
         if row == DARK:
             break
         if row >= 0:
             known = wp.float32(0.0)
             density = UNKNOWN
             if cells.smooth[row] > wp.uint8(0):
-                density = _expected(cells, row, (p - corner - wp.vec3(0.5, 0.5, 0.5)) * cells.cell)
+                density = _expected(cells, row, (p - wp.vec3(cell) - wp.vec3(0.5)) * cells.cell)
                 known = density
             if density >= 0.0:
                 weight = wp.exp(-passed) * (1.0 - wp.exp(-density * step))
@@ -152,11 +166,7 @@ def _march(
                     break
             k += 1.0
         else:
-            leave = far
-            for axis in range(3):
-                if wp.abs(d[axis]) > 1.0e-9:
-                    wall = corner[axis] + wp.where(d[axis] > 0.0, 1.0, 0.0)
-                    leave = wp.min(leave, (wall - o[axis]) / d[axis])
+            leave = far_wall(o, d, cell, far)
             k = wp.max(k + 1.0, wp.ceil((leave - near) / stride - jitter[r]))
     if joined > 0:
         if task == 1:

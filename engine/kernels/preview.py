@@ -10,7 +10,8 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from .lattice import cell_of, corner_of, fraction_of
+from .lattice import cell_of, corner_of, fraction_of, place_in_cube
+from .marching import WORTH_IT, crossing, far_wall
 from .posed_cells import DARK, EMPTY, Posed, PosedCells, landing_of
 from .threads import each_slice
 
@@ -56,10 +57,7 @@ def _holds(canonical: Canonical, u: wp.vec3, distance: wp.float32):
 @wp.func
 def _look_up(canonical: Canonical, u: wp.vec3):
     """Density (1/m) and colour; nothing where there is no brick."""
-    b = canonical.brick.shape[0]
-    p = u * wp.float32(b * BRICK)
-    cell = cell_of(p, wp.vec3i(b * BRICK, b * BRICK, b * BRICK))
-    f = fraction_of(p, cell)
+    cell, f = place_in_cube(u, canonical.brick.shape[0] * BRICK)
     row = canonical.brick[cell[0] // BRICK, cell[1] // BRICK, cell[2] // BRICK]
     if row < 0:
         return wp.vec4(0.0)
@@ -76,12 +74,8 @@ def _look_up(canonical: Canonical, u: wp.vec3):
 
 
 @wp.func
-def _mean_at(canonical: Canonical, u: wp.vec3, values: wp.array(dtype=wp.vec3)):
-    """The lattice's values interpolated between the nodes that there are; zero without any."""
-    n = canonical.row.shape[0] - 1
-    p = u * wp.float32(n)
-    base = cell_of(p, wp.vec3i(n, n, n))
-    f = fraction_of(p, base)
+def _vector_at(canonical: Canonical, base: wp.vec3i, f: wp.vec3, values: wp.array(dtype=wp.vec3)):
+    """Values of the lattice, interpolated between the nodes that there are; zero without any."""
     total = wp.vec3(0.0)
     known = wp.float32(0.0)
     for corner in range(8):
@@ -94,13 +88,9 @@ def _mean_at(canonical: Canonical, u: wp.vec3, values: wp.array(dtype=wp.vec3)):
 
 
 @wp.func
-def _add_parts(canonical: Canonical, u: wp.vec3, w: wp.float32, r: wp.int32,
+def _add_parts(canonical: Canonical, base: wp.vec3i, f: wp.vec3, w: wp.float32, r: wp.int32,
                values: wp.array2d(dtype=wp.float32)):  # fmt: skip
-    """Add w times the part weights at u to a ray's values; whether there are any."""
-    n = canonical.row.shape[0] - 1
-    p = u * wp.float32(n)
-    base = cell_of(p, wp.vec3i(n, n, n))
-    f = fraction_of(p, base)
+    """Add w times the lattice's part weights to a ray's values."""
     for corner in range(8):
         at, share = corner_of(base, f, corner)
         row = canonical.row[at[0], at[1], at[2]]
@@ -125,14 +115,7 @@ def _preview(
     size = wp.vec3i(posed.state.shape[0], posed.state.shape[1], posed.state.shape[2])
     o = (origins[r] - posed.low) / posed.cell  # in fine cells
     d = directions[r] / posed.cell
-    near = wp.float32(0.0)
-    far = wp.float32(1.0e8)
-    for axis in range(3):
-        inverse = 1.0 / wp.where(wp.abs(d[axis]) > 1.0e-9, d[axis], 1.0e-9)
-        t0 = -o[axis] * inverse
-        t1 = (wp.float32(size[axis]) - o[axis]) * inverse
-        near = wp.max(near, wp.min(t0, t1))
-        far = wp.min(far, wp.max(t0, t1))
+    near, far = crossing(o, d, size)
     stride = step / wp.length(directions[r])
     sought = wp.float32(0.5)  # alpha at which the depth is taken: half of all there is
     for attempt in range(2):
@@ -153,11 +136,7 @@ def _preview(
             if state == wp.uint8(DARK):
                 break
             if state == wp.uint8(EMPTY):
-                leave = far
-                for axis in range(3):
-                    if wp.abs(d[axis]) > 1.0e-9:
-                        wall = wp.float32(cell[axis]) + wp.where(d[axis] > 0.0, 1.0, 0.0)
-                        leave = wp.min(leave, (wall - o[axis]) / d[axis])
+                leave = far_wall(o, d, cell, far)
                 k = wp.max(k + 1.0, wp.ceil((leave - near) / stride - jitter[r]))
                 continue
             k += 1.0
@@ -166,20 +145,21 @@ def _preview(
             u = (wp.vec3(y[0], y[1], y[2]) - canonical.low) / canonical.size
             if not _holds(canonical, u, y[3]):
                 continue
-            v = _look_up(canonical, u + _mean_at(canonical, u, canonical.offset))
+            base, f = place_in_cube(u, canonical.row.shape[0] - 1)
+            v = _look_up(canonical, u + _vector_at(canonical, base, f, canonical.offset))
             w = left * (1.0 - wp.exp(-v[0] * step))
             left -= w
             if where < 0.0 and 1.0 - left >= sought:
                 where = t
             if attempt == 0:
                 if w > FAINT:
-                    tint = _mean_at(canonical, u, canonical.tint)
+                    tint = _vector_at(canonical, base, f, canonical.tint)
                     for c in range(3):
                         colour[c] += w * wp.clamp(v[1 + c] + tint[c], 0.0, 1.0)
                     told += w
                 due += w
                 if due > COUNTS:
-                    _add_parts(canonical, u, due, r, values)
+                    _add_parts(canonical, base, f, due, r, values)
                     looked += due
                     due = 0.0
             elif where >= 0.0:
@@ -273,5 +253,5 @@ def march_preview(
         )  # fmt: skip
 
     if len(origins):
-        each_slice(len(origins), device, run, worth_it=256, pieces=8)
+        each_slice(len(origins), device, run, worth_it=WORTH_IT, pieces=8)
     return values, alpha, depth
