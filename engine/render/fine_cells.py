@@ -119,11 +119,25 @@ def in_view(scene: Scene, shape: torch.Size) -> Tensor:
         torch.zeros(len(directions), dtype=torch.int32, device=device),
         torch.full((len(directions),), 0.5, device=device), coarse, scene.avatar.config.step,
     )  # fmt: skip
-    at = ((origin + t[:, None] * directions[ray.long()] - coarse.low[0]) / cell).long()
-    i, j, k = torch.minimum(at.clamp_min(0), at.new_tensor(shape) - 1).unbind(1)
+    x = origin + t[:, None] * directions[ray.long()]  # [S, 3] m
     seen = torch.zeros(shape, device=device)
-    seen[i, j, k] = 1
+    seen[cell_indices(x, coarse.low[0], cell, shape)] = 1
     return torch.nn.functional.max_pool3d(seen[None, None], 3, 1, 1)[0, 0] > 0
+
+
+def cell_indices(x: Tensor, low: Tensor, cell: float, shape: torch.Size) -> tuple[Tensor, ...]:
+    """For each axis the indices [S] of the cells that hold x; the border's where it lies outside.
+
+    Marching clamps in the same way: rounding puts a last step just beyond the far wall.
+
+    Args:
+        x: [S, 3] m.
+        low: [3] m, lower corner of the grid.
+        cell: m, edge of a cell.
+        shape: cells along each axis.
+    """
+    at = ((x - low) / cell).long()
+    return tuple(at[:, axis].clamp(0, count - 1) for axis, count in enumerate(shape))
 
 
 def posed_cells(scene: Scene) -> PosedCells:

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..kernels.compositing import composite
 from ..kernels.marching import march
 from ..kernels.posed_cells import land
-from .fine_cells import posed_cells
+from .fine_cells import cell_indices, posed_cells
 from .sampling import Rays, depth_in_front, frame_rows
 from .scene import EMPTY_DEPTH, Scene, Shaded, lattice_of, nothing
 
@@ -180,8 +180,8 @@ class FrameBaked(Exact):
         directions = steps.rays.directions[ray]
         x = steps.rays.origins[ray] + steps.t[due][:, None] * directions  # [S, 3] m, posed
         x_canonical, distance = land(x, self.posed)
-        i, j, k = ((x - cells.low[0]) / cells.cell).long().unbind(1)
-        turn = cells.turn[cells.row[0, i, j, k].clamp_min(0).long()]  # [S, 3, 3] of coarse cells
+        coarse = cell_indices(x, cells.low[0], cells.cell, cells.row.shape[1:])
+        turn = cells.turn[cells.row[0][coarse].clamp_min(0).long()]  # [S, 3, 3]
         view = torch.nn.functional.normalize((turn @ directions[..., None])[..., 0])
         return due, x_canonical, distance, view
 

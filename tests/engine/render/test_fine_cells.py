@@ -5,7 +5,15 @@ from engine.avatar.model import Avatar
 from engine.kernels.marching import DARK as DARK_ROW
 from engine.kernels.marching import march
 from engine.kernels.posed_cells import DARK, EMPTY, ROUGH, SMOOTH
-from engine.render.fine_cells import CUT, corners, cut_cells, in_view, mark_rough, touched
+from engine.render.fine_cells import (
+    CUT,
+    cell_indices,
+    corners,
+    cut_cells,
+    in_view,
+    mark_rough,
+    touched,
+)
 from engine.render.posing import Poser
 from engine.render.scene import Scene
 
@@ -30,6 +38,13 @@ def test_corners_are_those_of_live_cells():
     state[1, 1, 1], state[0, 0, 0] = SMOOTH, DARK
     expected = {(i, j, k) for i in (1, 2) for j in (1, 2) for k in (1, 2)}
     assert set(map(tuple, corners(state).tolist())) == expected
+
+
+def test_points_on_the_far_wall_are_in_the_last_cell():
+    x = torch.tensor([[-0.1, 0.5, 0.5], [0.25, 0.75, 1.25], [0.5, 2.0, 0.25]])
+    low = torch.tensor([0.0, 0.25, 0.25])
+    found = cell_indices(x, low, 0.25, torch.Size([2, 3, 4]))
+    assert [axis.tolist() for axis in found] == [[0, 1, 1], [1, 2, 2], [1, 3, 0]]
 
 
 def test_cells_are_touched_by_their_own_corners():
