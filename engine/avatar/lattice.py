@@ -37,7 +37,7 @@ class CanonicalLattice:
         occupancy = avatar.occupancy
         axis = torch.linspace(0, 1, cells + 1, device=avatar.device)
         u = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).view(-1, 3)
-        some = _corners(_cells_that_hold(occupancy, cells)).flatten().nonzero()[:, 0]
+        some = corners_of(_cells_that_hold(occupancy, cells)).flatten().nonzero()[:, 0]
         row = torch.full((len(u),), -1, dtype=torch.int32, device=avatar.device)
         row[some] = torch.arange(len(some), dtype=torch.int32, device=avatar.device)
         nodes = u[some].contiguous()
@@ -53,7 +53,7 @@ class CanonicalLattice:
             with torch.autocast(u.device.type, torch.bfloat16):
                 said = avatar.deformation(u * 2 - 1, rows, condition, avatar.window, None)
             results.append(torch.cat([said.offset.float(), said.ambient.float()], 1))
-        return torch.cat(results) if results else self.u.new_zeros(0, 3)
+        return torch.cat(results)
 
     def at(self, u: Tensor, values: Tensor) -> Tensor:
         """Values [K, C] at the nodes → values [S, C] at points u [S, 3] of the unit cube."""
@@ -72,11 +72,11 @@ def _cells_that_hold(occupancy: OccupancyGrid, cells: int) -> Tensor:
     return held
 
 
-def _corners(held: Tensor) -> Tensor:
-    """[n + 1, n + 1, n + 1] bool: the corners of cells [n, n, n]."""
-    n = len(held)
-    corners = torch.zeros(n + 1, n + 1, n + 1, dtype=torch.bool, device=held.device)
+def corners_of(held: Tensor) -> Tensor:
+    """[X + 1, Y + 1, Z + 1] bool: the nodes at corners of some of a grid's cells [X, Y, Z] bool."""
+    x, y, z = held.shape
+    corners = torch.zeros(x + 1, y + 1, z + 1, dtype=torch.bool, device=held.device)
     for corner in range(8):
         i, j, k = corner & 1, corner >> 1 & 1, corner >> 2
-        corners[i : i + n, j : j + n, k : k + n] |= held
+        corners[i : i + x, j : j + y, k : k + z] |= held
     return corners

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..avatar.lattice import corners_of
 from ..kernels.marching import DARK as DARK_ROW
 from ..kernels.marching import march
 from ..kernels.posed_cells import DARK, EMPTY, ROUGH, SMOOTH, PosedCells
@@ -51,14 +52,8 @@ def cut_cells(
 
 
 def corners(state: Tensor) -> Tensor:
-    """Indices [M, 3] of the nodes at the corners of cells that are neither empty nor dark."""
-    x, y, z = state.shape
-    used = torch.zeros(x + 1, y + 1, z + 1, dtype=torch.bool, device=state.device)
-    live = state == SMOOTH
-    for corner in range(8):
-        i, j, k = corner & 1, corner >> 1 & 1, corner >> 2
-        used[i : i + x, j : j + y, k : k + z] |= live
-    return used.nonzero()
+    """Indices [M, 3] of the nodes at the corners of SMOOTH cells."""
+    return corners_of(state == SMOOTH).nonzero()
 
 
 def mark_rough(state: Tensor, at: Tensor, landing: Tensor, turn: Tensor, cell: float) -> Tensor:
