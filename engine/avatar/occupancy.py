@@ -79,6 +79,10 @@ class OccupancyGrid(nn.Module):
         opaque = 1 - torch.exp(-self.density * self.step) > THRESHOLD
         self.occupied.copy_(_grown(opaque.byte(), 1) * (self.density > 0))
 
+    def holds(self, flat: Tensor, distance: Tensor) -> Tensor:
+        """[S] bool: points in occupied cells [S], `distance` [S] m off the skin, not torn."""
+        return (self.occupied.view(-1)[flat] > 0) & ~self.torn(flat, distance)
+
     def torn(self, flat: Tensor, distance: Tensor) -> Tensor:
         """[S] bool: points that inverse skinning put where another surface is nearer.
 

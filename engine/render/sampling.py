@@ -68,9 +68,6 @@ def sample(poser: Poser, pose: Pose, rays: Rays, cells: CellMap, budget: int = 0
 
     some = in_sight(avatar, x_canonical, distance[kept], length[kept], ray)
     ray = ray[some]
-    view = torch.nn.functional.normalize(
-        (turn[some] @ rays.directions[ray][..., None])[..., 0], dim=1
-    )
     corners = avatar.skin.faces[face[some].long()].long()  # [S, 3]
     count = torch.bincount(ray, minlength=len(rays.origins)).int()
     return Samples(
@@ -79,7 +76,7 @@ def sample(poser: Poser, pose: Pose, rays: Rays, cells: CellMap, budget: int = 0
         length=length[kept][some],
         frame=frame[some],
         x_canonical=x_canonical[some],
-        view=view,
+        view=canonical_view(turn[some], rays.directions[ray]),
         surface_part=(bary[some][..., None] * avatar.surface_parts[corners]).sum(1),
         ray_start=(torch.cumsum(count, 0) - count).int(),
         ray_count=count,
@@ -99,9 +96,14 @@ def in_sight(
         ray: [S], samples of a ray together and front to back.
     """
     flat = avatar.occupancy.flat(avatar.unit(x_canonical))
-    seen = (avatar.occupancy.occupied.view(-1)[flat] > 0) & ~avatar.occupancy.torn(flat, distance)
+    seen = avatar.occupancy.holds(flat, distance)
     before = depth_in_front(avatar.occupancy.density.view(-1)[flat] * length * seen, ray)
     return (seen & (before < HIDDEN)).nonzero()[:, 0]
+
+
+def canonical_view(turn: Tensor, directions: Tensor) -> Tensor:
+    """Unit view directions [S, 3]: posed ones [S, 3] turned by canonical_from_posed [S, 3, 3]."""
+    return torch.nn.functional.normalize((turn @ directions[..., None])[..., 0], dim=1)
 
 
 def depth_in_front(optical: Tensor, ray: Tensor) -> Tensor:

@@ -15,14 +15,13 @@ from torch import Tensor
 from ..kernels.compositing import composite
 from ..kernels.marching import march
 from ..kernels.posed_cells import land
+from ..kernels.preview import CLEAR, OPAQUE
 from .fine_cells import cell_indices, posed_cells
-from .sampling import Rays, depth_in_front, frame_rows
+from .sampling import Rays, canonical_view, depth_in_front
 from .scene import EMPTY_DEPTH, Scene, Shaded, lattice_of, nothing
 
-OPAQUE = 0.003  # transmittance below which the rest of a ray is left out
 FAINT = 1e-3  # share of its ray's alpha below which a sample's colour is not asked …
 THIN = 0.1  # … with alpha no less than this
-CLEAR = 0.02  # alpha below which a pixel has no depth
 WAVE = 6  # samples of each ray per wave
 
 
@@ -42,6 +41,12 @@ class Steps:
         ray = (alive & (self.count > wave)).nonzero()[:, 0]
         step = self.start[ray, None] + wave + torch.arange(WAVE, device=ray.device)
         return step[step < (self.start + self.count)[ray, None]].long()
+
+    def points(self, due: Tensor) -> tuple[Tensor, Tensor]:
+        """Where some of the steps [D] are [D, 3] m, posed space, and directions [D, 3] there."""
+        ray = self.ray[due]
+        directions = self.rays.directions[ray]
+        return self.rays.origins[ray] + self.t[due][:, None] * directions, directions
 
 
 @dataclass(frozen=True)
@@ -94,29 +99,23 @@ class Exact:
 
     def _land(self, steps: Steps, due: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Those steps [S] near the skin; x_canonical [S, 3] m, distance [S] m, view [S, 3]."""
-        poser, ray = self.scene.poser, steps.ray[due]
-        directions = steps.rays.directions[ray]
-        x = steps.rays.origins[ray] + steps.t[due][:, None] * directions  # [D, 3] m, posed
-        frame = steps.rays.frame[ray]
+        poser, frame = self.scene.poser, steps.rays.frame[steps.ray[due]]
+        x, directions = steps.points(due)
         face, bary, distance = poser.meshes.nearest(x, frame, self.scene.avatar.config.shell)
         some = (face >= 0).nonzero()[:, 0]
         x_canonical, turn = poser.unpose(
             self.scene.pose, x[some], frame[some], face[some], bary[some]
         )
-        view = torch.nn.functional.normalize((turn @ directions[some][..., None])[..., 0], dim=1)
+        view = canonical_view(turn, directions[some])
         return due[some], x_canonical, distance[some], view
 
     def _in_sight(
         self, step: Tensor, x_canonical: Tensor, distance: Tensor, view: Tensor
     ) -> Landed:
-        """Those that canonical space has something for (see `sampling.in_sight`)."""
+        """Those where canonical space may hold something."""
         avatar = self.scene.avatar
         u = avatar.unit(x_canonical)
-        flat = avatar.occupancy.flat(u)
-        some = (avatar.occupancy.occupied.view(-1)[flat] > 0) & ~avatar.occupancy.torn(
-            flat, distance
-        )
-        some = some.nonzero()[:, 0]
+        some = avatar.occupancy.holds(avatar.occupancy.flat(u), distance).nonzero()[:, 0]
         return Landed(step[some], u[some], view[some])
 
     def found(self, landed: Landed, length: Tensor) -> Found:
@@ -155,7 +154,7 @@ class Exact:
     def _deformed(self, u: Tensor) -> Tensor:
         """Offset (m), ambient channels and part weights [S, 3 + A + H] in the unit cube."""
         avatar = self.scene.avatar
-        rows = frame_rows(torch.zeros(len(u), device=u.device), 1)
+        rows = torch.ones(len(u), 1, device=u.device)  # all of one frame
         said = avatar.deformation(u * 2 - 1, rows, self.scene.condition, avatar.window, None)
         parts = avatar.artist_parts(said.parts)
         return torch.cat([said.offset.float(), said.ambient.float(), parts.float()], 1)
@@ -176,14 +175,12 @@ class FrameBaked(Exact):
 
     def _land(self, steps: Steps, due: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """As in `Exact`, but the nearest skin is searched for in ROUGH cells alone."""
-        cells, ray = self.scene.cells, steps.ray[due]
-        directions = steps.rays.directions[ray]
-        x = steps.rays.origins[ray] + steps.t[due][:, None] * directions  # [S, 3] m, posed
+        cells = self.scene.cells
+        x, directions = steps.points(due)
         x_canonical, distance = land(x, self.posed)
         coarse = cell_indices(x, cells.low[0], cells.cell, cells.row.shape[1:])
         turn = cells.turn[cells.row[0][coarse].clamp_min(0).long()]  # [S, 3, 3]
-        view = torch.nn.functional.normalize((turn @ directions[..., None])[..., 0])
-        return due, x_canonical, distance, view
+        return due, x_canonical, distance, canonical_view(turn, directions)
 
     def _deformed(self, u: Tensor) -> Tensor:
         return self.lattice.at(u, self.baked)
