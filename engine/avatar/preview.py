@@ -36,7 +36,7 @@ class Look:
     """How the colours of a baked grid are seen: as in the mean of a clip's frames."""
 
     ambient: Tensor  # [K, A] at the lattice's nodes
-    appearance: Tensor  # [1, ·]
+    appearance: Tensor  # [1, appearance_size]
     eye: Tensor  # [3] m, canonical space
 
 
@@ -89,29 +89,29 @@ def bake(avatar: Avatar, motion: Motion, camera: Camera) -> Preview:
     """The preview of a finished avatar, filmed by `camera` in `motion`."""
     lattice = CanonicalLattice.of(avatar)
     look = mean_look(avatar, lattice, motion, camera)
-    cells = max(min(avatar.config.finest, MOST_CELLS) // BRICK, 1)  # bricks along an axis
+    side = max(min(avatar.config.finest, MOST_CELLS) // BRICK, 1)  # bricks along an axis
     near = avatar.occupancy.grown(MARGIN)[None].float()
-    near = torch.nn.functional.adaptive_max_pool3d(near, cells)
-    brick = torch.full((cells**3,), -1, dtype=torch.int32, device=avatar.device)
+    near = torch.nn.functional.adaptive_max_pool3d(near, side)
+    brick = torch.full((side**3,), -1, dtype=torch.int32, device=avatar.device)
     kept, count = [], 0
     for flat in near.flatten().nonzero()[:, 0].split(BRICKS_AT_ONCE):
-        levels, thick = _bricks(avatar, lattice, look, flat, cells)
+        levels, thick = _bricks(avatar, lattice, look, flat, side)
         some = thick.nonzero()[:, 0]
         brick[flat[some]] = count + torch.arange(len(some), dtype=torch.int32, device=flat.device)
         kept.append(levels[some])
         count += len(some)
     empty = torch.zeros(0, (BRICK + 1) ** 3, 4, dtype=torch.uint8, device=avatar.device)
-    return Preview(brick.view(cells, cells, cells), torch.cat([empty, *kept]))
+    return Preview(brick.view(side, side, side), torch.cat([empty, *kept]))
 
 
 def _bricks(
-    avatar: Avatar, lattice: CanonicalLattice, look: Look, flat: Tensor, cells: int
+    avatar: Avatar, lattice: CanonicalLattice, look: Look, flat: Tensor, side: int
 ) -> tuple[Tensor, Tensor]:
-    """Levels [M, 9³, 4] of M bricks, and which of them [M] hold anything."""
-    low = torch.stack([flat // cells**2, flat // cells % cells, flat % cells], 1) * BRICK
+    """Levels [M, 9³, 4] of bricks with flat indices [M], and which of them [M] hold anything."""
+    low = torch.stack([flat // side**2, flat // side % side, flat % side], 1) * BRICK
     axis = torch.arange(BRICK + 1, device=flat.device)
     corner = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).view(-1, 3)
-    u = ((low[:, None] + corner).float() / (cells * BRICK)).view(-1, 3)
+    u = ((low[:, None] + corner).float() / (side * BRICK)).view(-1, 3)
     ambient = lattice.at(u, look.ambient)
     with torch.autocast(u.device.type, torch.bfloat16):
         sigma, features = avatar.field.geometry(u)

@@ -31,7 +31,7 @@ class Planes:
     colour: np.ndarray  # [H, W, 3] float32, display-referred sRGB, premultiplied
     alpha: np.ndarray  # [H, W] float32
     depth: np.ndarray  # [H, W] float32 m, planar camera z of the surface in front; 1e10 where empty
-    parts: np.ndarray  # [H, W, P] float32, part weights × alpha
+    parts: np.ndarray  # [H, W, ·] float32, weights of the head model's parts × alpha
 
 
 def on_white(planes: Planes) -> np.ndarray:
@@ -52,12 +52,12 @@ def render_frame(
     should_stop: Callable[[], bool] | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> Planes:
-    """Render the avatar, with mean codes unless told otherwise.
+    """Render the avatar, with the codes that its pose foretells unless told otherwise.
 
     Args:
         avatar: from `Avatar.load`.
         camera: the view; its world is the avatar's head space.
-        psi: [E] expression, or [P, E] with a value for each part.
+        psi: [E] expression, or [H, E] with one for each of the head model's parts.
         theta: [J, 3] rad.
         translation: [3] m.
         quality: "exact", "frame-baked" (`FrameBaked`) or "preview" (`PreviewShader`).
