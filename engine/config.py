@@ -11,7 +11,7 @@ from typing import Literal
 from tyro.conf import Positional
 
 Method = Literal[
-    "partnerface", "global", "none", "hard", "one-stage", "no-offsets", "fixed-masks",
+    "partnerface", "global", "none", "hard", "one-stage", "no-offsets",
     "all-expressions", "no-codes", "no-corrections", "no-bias", "parts-1", "parts-4", "parts-16",
 ]  # fmt: skip
 Quality = Literal["exact", "frame-baked", "preview"]

@@ -24,9 +24,8 @@ class ModelConfig:
     """Hidden units of each local net (Local Deformation Fields, appendix A: 40)."""
     position_octaves: int = 6
     """Frequencies of the position encoding of the local nets."""
-    masks: Literal["learned", "fixed", "none"] = "learned"
-    """Each part sees the expressions and joints that move it (LDF §3.3) and, through learned gates
-    that start almost closed, the others; or not the others; or all alike."""
+    masks: bool = True
+    """Each part sees the expressions and joints that move it alone (LDF §3.3), or all alike."""
     mask_threshold: float = 0.25
     """Share of an expression's largest displacement below which a part does not see it."""
     code_size: int = 16

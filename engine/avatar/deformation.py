@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is added to inverse skinning: fine motion in canonical space, by parts or by one net.
+"""What is added to inverse skinning: fine motion in canonical space, by parts, one net or none.
 
-S samples, N frames of the batch, P parts, E expressions, K ambient channels. Both deformations have
+S samples, N frames of the batch, P parts, E expressions, K ambient channels. All deformations have
 the same signature, so that everything else is the same for all methods.
 """
 
@@ -12,14 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..head.model import JOINTS, PARTS, Head
+from ..head.model import JOINTS, Head
 from .config import ModelConfig
 from .masks import expression_mask, joint_mask
 from .nets import LocalMlps, Mlp, encode_frequencies, encoded_size
 from .partition import Partition
 
-REST = PARTS.index("rest")
-AJAR = 0.2  # of an expression that does not move a part reaches its net at the start
 FAINT = 1e-3  # weight below which a net is not asked
 
 
@@ -80,12 +78,9 @@ class Deformation(nn.Module):
 class PartDeformation(Deformation):
     """P local nets blended softly by the assigner (PartNerFace; LDF eq. 4-7).
 
-    Each part sees the expressions and joints that move it (`config.masks`), the per-frame code and
-    the encoded position. What does not move it comes through gates that start at `AJAR`: a tracker
-    that takes one motion for another moves parts by expressions that are none of theirs, and the
-    gates open where that explains the pictures. The rest of the head (hair, cranium, neck) has no
-    gates: hair must not move when an artist keys a smile. Only the two nets of the largest weights
-    are asked at a sample.
+    Each part sees the expressions and joints that move it (`config.masks`), so that hair does not
+    move when an artist keys a smile, the per-frame code and the encoded position. Only the two nets
+    of the largest weights are asked at a sample.
     """
 
     def __init__(self, config: ModelConfig, head: Head, partition: Partition) -> None:
@@ -102,13 +97,8 @@ class PartDeformation(Deformation):
         expressions = expression_mask(head, partition, config.mask_threshold)
         turns = joint_mask(head, partition)
         own = np.concatenate([expressions, turns.repeat(3, 1)], 1)  # [P, E + 3 (J-1)]
-        if config.masks == "none":
-            own = np.ones_like(own)
-        self.register_buffer("mask", torch.from_numpy(own).float())
-        self.gate = nn.Parameter(torch.full_like(self.mask, AJAR), config.masks == "learned")
-        gated = (partition.share[:, REST] < 0.5) & (config.masks == "learned")  # [P]
-        hidden = (own == 0) & gated[:, None]
-        self.register_buffer("hidden", torch.from_numpy(hidden).float(), persistent=False)
+        mask = own if config.masks else np.ones_like(own)
+        self.register_buffer("mask", torch.from_numpy(mask).float())
         self.register_buffer("share", torch.from_numpy(partition.share), persistent=False)  # [P, H]
 
     def forward(
@@ -145,7 +135,7 @@ class PartDeformation(Deformation):
             value[:, None].expand(-1, self.config.parts, -1)
             for value in (condition.theta[:, 1:].flatten(1), condition.code)
         )
-        seen = torch.cat([psi, turns], -1) * (self.mask + self.hidden * self.gate)
+        seen = torch.cat([psi, turns], -1) * self.mask
         return torch.cat([seen, code], -1)
 
 

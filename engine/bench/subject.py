@@ -119,7 +119,7 @@ class HeldOut:
 
 
 def renders(avatar: Avatar, motion: Motion) -> Render:
-    """The exact pictures of an avatar driven by a capture's motion, mean codes, on white."""
+    """The exact pictures of an avatar driven by a capture's motion, on white."""
 
     def render(camera: Camera, frame: int) -> np.ndarray:
         pose = motion.psi[frame], motion.theta[frame], motion.translation[frame]

@@ -174,7 +174,7 @@ def race(run: Run, capture: Capture, held_out: HeldOut, job: Job, every_s: float
 
 @torch.no_grad()
 def as_finished(run: Run) -> Avatar:
-    """The avatar as it would be stored now, with mean codes; training goes on with it."""
+    """The avatar as it would be stored now; training goes on with it."""
     avatar, per_frame = run.avatar, run.per_frame
     avatar.mean_code.copy_(per_frame.code.mean(0))
     avatar.mean_appearance.copy_(per_frame.appearance.mean(0))

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Test-time optimisation of a frame's latent codes, on that frame's own pixels.
 
-A keyed frame is rendered with mean codes, as nothing is known of it. Papers of this family often
-fit the codes of every test frame to the test frame itself first; figures so gained know the answer
-in part, and are named `latents_optimised` wherever they stand. Nothing but the deformation code and
-the appearance code moves: not the head's parameters, no weight of the avatar.
+A keyed frame is rendered with the codes that its pose foretells, as no more is known of it. Papers
+of this family often fit the codes of every test frame to the test frame itself first; figures so
+gained know the answer in part, and are named `latents_optimised` wherever they stand. Nothing but
+the deformation code and the appearance code moves: not the head's parameters, no weight of the
+avatar.
 """
 
 from dataclasses import replace

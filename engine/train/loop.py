@@ -13,14 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ..avatar.model import Avatar, Evaluated
+from ..avatar.model import Avatar
 from ..jobs import Job
 from ..kernels.compositing import composite
 from ..render.camera import Camera
 from ..render.posing import FrameCells, Pose, Poser
-from ..render.sampling import Samples, frame_rows, sample
+from ..render.sampling import frame_rows, sample
 from .checkpoints import Progress
 from .frames import TrainingFrames, pixel_boxes, random_rays
 from .losses import losses
@@ -138,7 +137,8 @@ def train(
         condition = per_frame.condition(avatar.tracking, rows, psi, theta, translation, kept)
         labels = None if stage_two else samples.surface_part.argmax(1)
         with torch.autocast(avatar.device.type, torch.bfloat16):
-            result = evaluate_samples(avatar, samples, len(chosen), condition, labels)
+            frame = frame_rows(samples.frame, len(chosen))
+            result = avatar.evaluate(samples.x_canonical, samples.view, frame, condition, labels)
         colour, alpha, weights = composite(
             result.sigma * samples.length, result.rgb, samples.ray_start, samples.ray_count
         )
@@ -185,15 +185,6 @@ def go_back(trouble: str, progress: Progress, restore: Callable[[], None]) -> No
     log.warning("%s; going back with rates × %g", setbacks[-1], rate)
     restore()
     progress.rate, progress.setbacks = rate, setbacks
-
-
-def evaluate_samples(
-    avatar: Avatar, samples: Samples, frames: int, condition: object, labels: Tensor | None
-) -> Evaluated:
-    """The avatar at the samples of a batch of `frames` frames."""
-    return avatar.evaluate(
-        samples.x_canonical, samples.view, frame_rows(samples.frame, frames), condition, labels
-    )
 
 
 @dataclass(frozen=True)

@@ -50,13 +50,12 @@ class PerFrame(nn.Module):
         """
         if not self.corrections:
             return psi, theta, translation
-        own = {
-            name: ((value[chosen] - value.mean(0)).flatten(1) * kept[:, None]).view_as(
-                value[chosen]
-            )
-            for name, value in self.corrections.items()
-        }
-        return psi + own["psi"], theta + own["theta"], translation + own["translation"]
+        own = {name: value[chosen] - value.mean(0) for name, value in self.corrections.items()}
+        return (
+            psi + kept[:, None] * own["psi"],
+            theta + kept[:, None, None] * own["theta"],
+            translation + kept[:, None] * own["translation"],
+        )
 
     def condition(
         self,

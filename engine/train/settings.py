@@ -32,7 +32,7 @@ class TrainSettings:
     """Learning rate of all nets and codes."""
     rate_corrections: float = 1e-4
     """Learning rate of the per-frame corrections."""
-    rate_bias: float = 2e-3
+    rate_bias: float = 4e-2
     """Learning rate of the tracker's bias."""
     ramp: int = 24
     """Steps in which the learning rates rise from zero."""
@@ -81,8 +81,7 @@ VARIANTS: dict[str, tuple[dict, dict]] = {
     "hard": ({"blend": "hard"}, {}),
     "one-stage": ({}, {"warm_up": 0.0}),
     "no-offsets": ({"offsets": False}, {}),
-    "fixed-masks": ({"masks": "fixed"}, {}),
-    "all-expressions": ({"masks": "none"}, {}),
+    "all-expressions": ({"masks": False}, {}),
     "no-codes": ({}, {"codes": False}),
     "no-corrections": ({}, {"corrections": False}),
     "no-bias": ({}, {"tracker_bias": False}),
