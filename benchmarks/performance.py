@@ -15,6 +15,10 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "performance.md"
@@ -283,11 +287,14 @@ def plot(figures: Mapping, path: Path) -> None:
 
     figure, axes = plt.subplots(2, 2, figsize=(9, 6.4), layout="constrained")
     sizes, parts, many, race = axes.flat
-    for quality in dict.fromkeys(row["quality"] for row in figures.get("by_resolution", ())):
-        rows = [row for row in figures["by_resolution"] if row["quality"] == quality]
+    measured = figures.get("by_resolution", ())
+    for quality in dict.fromkeys(row["quality"] for row in measured):
+        rows = [row for row in measured if row["quality"] == quality]
         pixels = [row["width"] * row["height"] for row in rows]
         sizes.loglog(pixels, [row["seconds"] for row in rows], "o-", label=quality)
-    sizes.set(title="seconds of a frame", xlabel="pixels")
+    sizes.set(title="seconds of a frame", xlabel="size, px")
+    names = {row["width"] * row["height"]: f"{row['width']}×{row['height']}" for row in measured}
+    only_ticks(sizes, names)
     for axis, name, key in ((parts, "by_parts", "parts"), (many, "by_frames", "frames")):
         rows = figures.get(name, ())
         for cost, label in (("frame_s", "exact frame"), ("step_s", "training step")):
@@ -296,6 +303,7 @@ def plot(figures: Mapping, path: Path) -> None:
                     [row[key] for row in rows], [row[cost] for row in rows], "o-", label=label
                 )
         axis.set(title=f"seconds, by {key}", xlabel=key, xscale="log", ylim=(0, None))
+        only_ticks(axis, {row[key]: f"{row[key]:,}" for row in rows})
     curve = figures.get("training_curve")
     if curve:
         race.plot(curve["seconds"], curve["psnr"], "-", label="the engine")
@@ -313,6 +321,12 @@ def plot(figures: Mapping, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+def only_ticks(axis: "Axes", names: Mapping[float, str]) -> None:
+    """Ticks at what was measured, by name, instead of those of a logarithmic axis."""
+    axis.set_xticks(list(names), list(names.values()), fontsize=8)
+    axis.minorticks_off()
 
 
 if __name__ == "__main__":
