@@ -90,7 +90,7 @@ def save_checkpoint(
 def load_checkpoint(
     path: Path, key: str, model: nn.Module, optimiser: torch.optim.Adam, random: np.random.Generator
 ) -> Progress | None:
-    """Go back to a checkpoint; None where there is none, or it belongs to another run."""
+    """Go back to a checkpoint; None, and nothing changed, if there is none or of another run."""
     if not path.is_file():
         return None
     try:
@@ -106,6 +106,7 @@ def load_checkpoint(
         if name.startswith("model.")
     }
     model.load_state_dict(state)
+    optimiser.state.clear()  # the run's first checkpoint has no moments to put in their place
     for name, parameter in model.named_parameters():
         prefix = f"optimiser.{name}."
         entries = {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
