@@ -144,7 +144,10 @@ def share_off(name: str, ours: list[Tensor], theirs: list[Tensor]) -> Replayed:
         finite = a.double()[a.isfinite()]
         scale = finite.abs().max().clamp_min(1e-12) if len(finite) else 1.0
         count += a.numel()
-        off += int(((a.double() - b.double()).abs() > CLOSE * scale).sum())
+        close = torch.isclose(
+            a.double(), b.double(), rtol=0, atol=CLOSE * float(scale), equal_nan=True
+        )
+        off += int((~close).sum())
     return Replayed(name, count, off / max(count, 1))
 
 

@@ -29,4 +29,9 @@ def test_a_wrong_value_is_noticed():
     wrong[:10] *= 1.01
     assert share_off("some", [right], [right + 1e-6]).agrees
     assert not share_off("some", [right], [wrong]).agrees
+    wrong[:10] = torch.nan
+    assert not share_off("some", [right], [wrong]).agrees
+    far = torch.tensor([torch.inf, -torch.inf, 1.0])
+    assert share_off("some", [far], [far]).agrees
+    assert not share_off("some", [far], [-far]).agrees
     assert not share_off("none", [], []).agrees
