@@ -172,11 +172,8 @@ def race(run: Run, capture: Capture, held_out: HeldOut, job: Job, every_s: float
     return found
 
 
-@torch.no_grad()
 def as_finished(run: Run) -> Avatar:
-    """The avatar as it would be stored now; training goes on with it."""
-    avatar, per_frame = run.avatar, run.per_frame
-    avatar.mean_code.copy_(per_frame.code.mean(0))
-    avatar.mean_appearance.copy_(per_frame.appearance.mean(0))
-    avatar.kept.clear()  # what rendering remembered of an earlier step
-    return avatar
+    """The avatar with the codes that it would be stored with now; training goes on with it."""
+    run.per_frame.leave_means(run.avatar)
+    run.avatar.kept.clear()  # what rendering remembered of an earlier step
+    return run.avatar

@@ -113,9 +113,7 @@ def finish(
     config: Train,
 ) -> AvatarFile:
     """The avatar file's content: mean codes, everything learned, and a thumbnail."""
-    with torch.no_grad():
-        avatar.mean_code.copy_(per_frame.code.mean(0))
-        avatar.mean_appearance.copy_(per_frame.appearance.mean(0))
+    per_frame.leave_means(avatar)
     avatar.window = float("inf")
     avatar.eval().requires_grad_(False)
     neutral = int(np.abs(capture.motion.psi).sum(1).argmin())

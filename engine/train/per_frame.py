@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from ..avatar.config import ModelConfig
 from ..avatar.deformation import Condition
+from ..avatar.model import Avatar
 from ..avatar.tracking import TrackerBias
 from ..head.model import JOINTS, PARTS
 
@@ -79,6 +80,12 @@ class PerFrame(nn.Module):
             code=features @ bias.code + own * self.code[chosen],
             appearance=features @ bias.appearance + own * self.appearance[chosen],
         )
+
+    @torch.no_grad()
+    def leave_means(self, avatar: Avatar) -> None:
+        """The avatar's keyed frames have the mean of these codes, and what their pose foretells."""
+        avatar.mean_code.copy_(self.code.mean(0))
+        avatar.mean_appearance.copy_(self.appearance.mean(0))
 
     def size(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Mean square of the chosen codes, and squares of the corrections per frame."""
