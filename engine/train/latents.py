@@ -21,7 +21,7 @@ from ..kernels.compositing import composite
 from ..render.camera import Camera
 from ..render.posing import Poser
 from ..render.sampling import Rays, Samples, frame_rows, sample
-from .losses import ROBUST
+from .losses import robust
 from .metrics import Box, Picture
 
 RATE = 3e-2  # Adam's; the codes of training frames deviate by as much
@@ -88,8 +88,7 @@ class LatentFit:
             samples.ray_start,
             samples.ray_count,
         )
-        error = (colour + 1 - alpha[:, None] - wanted) / ROBUST
-        return (torch.sqrt(1 + error**2) - 1).mean() * ROBUST
+        return robust(colour + 1 - alpha[:, None] - wanted)
 
     def _rays(self, truth: Picture, box: Box, camera: Camera) -> tuple[Rays, Tensor]:
         """Rays through random pixels of the box, and their colours [R, 3] on white."""

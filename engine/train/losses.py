@@ -56,8 +56,7 @@ def losses(
     matte = target[:, 3:]
     wanted = target[:, :3] * matte + background * (1 - matte)
     error = colour + background * (1 - alpha[:, None]) - wanted
-    robust = (torch.sqrt(1 + (error / ROBUST) ** 2) - 1).mean() * ROBUST
-    total = robust + settings.loss_alpha * (alpha - matte[:, 0]).abs().mean()
+    total = robust(error) + settings.loss_alpha * (alpha - matte[:, 0]).abs().mean()
     # Offsets are held small everywhere, more where nothing is seen and no colour holds them.
     size = (deformed.offset / settings.model.offset_scale).square().sum(1)
     total = total + settings.loss_offset * (size * (1 + 10 * (weights < 1e-3))).mean()
@@ -68,3 +67,8 @@ def losses(
     total = total + settings.loss_code * code_size + settings.loss_correction * correction_size
     total = total + settings.loss_bias * bias_size
     return Losses(total, float(total.detach()), float(error.detach().square().mean()))
+
+
+def robust(error: Tensor) -> Tensor:
+    """Mean over errors [R, 3] of what grows with their square below `ROBUST`, linearly above."""
+    return (torch.sqrt(1 + (error / ROBUST) ** 2) - 1).mean() * ROBUST
