@@ -38,8 +38,8 @@ from engine.head.motion import Motion
 from engine.jobs import Job
 from engine.render.frame import SHADERS, on_white, render_frame
 from engine.synthetic.command import frame_camera
-from engine.synthetic.motion import FPS, make_motion
-from engine.synthetic.person import make_person
+from engine.synthetic.motion import FPS, whole_motion
+from engine.synthetic.person import Person, make_person
 from engine.synthetic.picture import Studio
 from engine.train.command import finish
 from engine.train.frames import open_frames
@@ -159,13 +159,9 @@ def pictures(folder: Path, size: Size, seconds: float) -> Capture | None:
     return capture
 
 
-def motion_of(person: object, size: Size) -> Motion:
-    """Mild motion to train on, then stronger motion to test with."""
-    names = person.head.expression_names
-    mild = make_motion(names, size.frames, SEED, strong=False)
-    strong = make_motion(names, size.tests, SEED, strong=True)
-    pairs = zip(vars(mild).values(), vars(strong).values(), strict=True)
-    return Motion(*(np.concatenate(pair) for pair in pairs))
+def motion_of(person: Person, size: Size) -> Motion:
+    """The motion that all workers agree on."""
+    return whole_motion(person.head.expression_names, size.frames, size.tests, SEED)
 
 
 def _make_pictures(task: tuple) -> bool:

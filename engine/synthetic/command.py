@@ -12,12 +12,12 @@ from ..config import Synth
 from ..errors import InputError
 from ..files import space_error, write_atomic
 from ..head.library import load_head_model
-from ..head.model import NECK, Head
+from ..head.model import NECK
 from ..head.motion import Motion
 from ..head.skinning import HeadTensors, joint_transforms
 from ..jobs import Job
 from ..render.camera import Camera
-from .motion import FPS, make_motion
+from .motion import FPS, whole_motion
 from .person import Person, make_person
 from .picture import Studio
 from .truth import make_truth, write_truth
@@ -43,7 +43,9 @@ def run(config: Synth, job: Job) -> dict:
         )
     job.update("growing the person", 0, 1)
     person = make_person(config.seed, load_head_model("generic"), config.glasses)
-    motion = _whole_motion(person.head, config)
+    motion = whole_motion(
+        person.head.expression_names, config.frames, config.test_frames, config.seed
+    )
     camera = frame_camera(person, motion, config.size)
     _unfinish(config.out / "capture.json")
     studio = Studio(person, camera)
@@ -81,19 +83,6 @@ def _unfinish(file: Path) -> None:
         file.unlink(missing_ok=True)
     except OSError as error:
         raise space_error(file, error) from error
-
-
-def _whole_motion(head: Head, config: Synth) -> Motion:
-    mild = make_motion(head.expression_names, config.frames, config.seed, strong=False)
-    if config.test_frames == 0:
-        return mild
-    strong = make_motion(head.expression_names, config.test_frames, config.seed, strong=True)
-    return Motion(
-        *(
-            np.concatenate([getattr(mild, k), getattr(strong, k)])
-            for k in ("psi", "theta", "translation")
-        )
-    )
 
 
 def frame_camera(person: Person, motion: Motion, size: int) -> Camera:

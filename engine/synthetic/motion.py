@@ -49,6 +49,19 @@ YAW, PITCH, ROLL = np.radians((20.0, 10.0, 4.0))  # training; a quarter more in 
 IN_NECK = 0.75  # share of the head's turning that the neck makes; the root makes the rest
 
 
+def whole_motion(names: tuple[str, ...], frames: int, test_frames: int, seed: int) -> Motion:
+    """A capture's motion: `frames` of mild talk to train on, then `test_frames` of stronger faces.
+
+    The arguments are those of `make_motion`; there may be no test frames.
+    """
+    mild = make_motion(names, frames, seed, strong=False)
+    if test_frames == 0:
+        return mild
+    strong = make_motion(names, test_frames, seed, strong=True)
+    pairs = zip(vars(mild).values(), vars(strong).values(), strict=True)
+    return Motion(*(np.concatenate(pair) for pair in pairs))
+
+
 def make_motion(names: tuple[str, ...], frames: int, seed: int, *, strong: bool) -> Motion:
     """A clip of `frames` frames at `FPS`.
 
