@@ -46,7 +46,7 @@ def baseline_figures(capture: Capture, size: int = 0, pictures: Path | None = No
         raise CaptureError(
             f"The capture {capture.path} has no test frames.", "Capture more frames."
         )
-    camera = camera_of_height(capture, size or capture.camera.height)
+    camera = camera_of_height(capture.camera, size or capture.camera.height)
     truths = {index: true_picture(capture, index, camera) for index in capture.test}
     boxes = head_boxes(capture, capture.test, camera)
     predictions = {"nearest_frame": nearest_frames, "textured_mesh": textured_mesh}

@@ -27,7 +27,7 @@ def avatar(trained_avatar):
 def shot(trained_avatar):
     """Picture, head box, camera and motion of one frame."""
     capture = read_capture(trained_avatar.parents[1] / "capture")
-    camera = camera_of_height(capture, 24)
+    camera = camera_of_height(capture.camera, 24)
     posed = true_vertices(capture, FRAME, HeadTensors.of(capture.head))
     motion = capture.motion[[FRAME]]
     return (

@@ -27,7 +27,7 @@ def capture(trained_avatar):
 def parts_of(capture, size=96, **changes):
     motion = replace(capture.motion, **changes)
     posed = true_vertices(replace(capture, motion=motion), 0, HeadTensors.of(capture.head))
-    return seen_parts(capture.head, posed, camera_of_height(capture, size))
+    return seen_parts(capture.head, posed, camera_of_height(capture.camera, size))
 
 
 def middle(mask):
