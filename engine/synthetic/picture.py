@@ -38,8 +38,8 @@ class Studio:
         self._rays = self._samples.rays()
         self._empty = display(self._backdrop())
         self._torso = make_torso(person.surface, person.noise)
-        rest = (person.surface.rest, *(m.vertices for m in (person.hair, person.glasses)))
-        rest = (*rest, self._torso.vertices)
+        rest = [person.surface.rest]
+        rest += [m.vertices for m in (person.hair, person.glasses, self._torso)]
         faces = [m.faces for m in (person.surface, person.hair, person.glasses, self._torso)]
         start = np.cumsum([0] + [len(vertices) for vertices in rest[:-1]])
         parts = [part + first for part, first in zip(faces, start, strict=True)]

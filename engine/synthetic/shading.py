@@ -128,11 +128,9 @@ class Shader:
 
         on = np.flatnonzero(_within(region, "teeth"))
         matter = tooth_matter(rest[on], person.face, noise, grain)
-        bright = (
-            np.ones(len(on), np.float32),
-            lit[on].clip(0.9, 1),
-        )  # light bounces about in the mouth
-        radiance[on] = light_skin(matter, normal[on], seen.view[on], *bright, look, 0.4)
+        # Light bounces about in the mouth: teeth see all of the sky and hardly any shadow.
+        free, bright = np.ones(len(on), np.float32), lit[on].clip(0.9, 1)
+        radiance[on] = light_skin(matter, normal[on], seen.view[on], free, bright, look, 0.4)
 
         on = np.flatnonzero(_within(region, "mouth_cavity", "tongue", "eye_socket"))
         matter = mouth_matter(rest[on], _within(region[on], "tongue"), person.face, noise)
