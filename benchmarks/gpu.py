@@ -73,7 +73,10 @@ class Size:
     full_hd: tuple[int, int] = (1920, 1080)
 
 
-TINY = Size(32, 20, 3, 6, "draft", 1, 1.0, 1, 2, (48, 27))
+TINY = Size(
+    pixels=32, frames=20, tests=3, steps=6, preset="draft", held_out=1, look_s=1.0, warm=1,
+    timed=2, full_hd=(48, 27),
+)  # fmt: skip
 
 
 def main() -> int:

@@ -26,7 +26,7 @@ LATER_WEIGHTS = ("tracking.",)  # beginnings of names that files of schema 1 may
 class AvatarFile:
     """An avatar file's content, numpy only."""
 
-    method: str  # "partnerface" or "global"
+    method: str  # the deformation: "partnerface", "global" or "none"
     config: Mapping  # the model configuration, JSON
     weights: Mapping[str, np.ndarray]  # the model's parameters and buffers
     head: Head

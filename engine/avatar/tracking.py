@@ -50,11 +50,19 @@ class TrackerBias(nn.Module):
         return torch.cat([x, bent], 1)
 
     def size(self) -> Tensor:
-        """Mean square of the bias, for its loss."""
+        """Mean squares of the map's three parts, added up, for its loss."""
         return sum((value**2).mean() for value in self.parameters())
 
-    def corrected(self, features: Tensor, theta: Tensor, translation: Tensor) -> tuple:
-        """Theta [N, J, 3] and translation [N, 3] with the bias taken off."""
+    def corrected(
+        self, features: Tensor, theta: Tensor, translation: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Tracked theta [N, J, 3] rad and translation [N, 3] m with the bias made good.
+
+        Args:
+            features: [N, FEATURES], see `features`.
+            theta: [N, J, 3] rad; the root's rotation changes.
+            translation: [N, 3] m.
+        """
         bias = features @ self.pose
         root = theta[:, :1] + TURN * bias[:, None, :3]
         return torch.cat([root, theta[:, 1:]], 1), translation + SHIFT * bias[:, 3:]

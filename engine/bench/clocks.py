@@ -131,7 +131,7 @@ class MemoryWatch:
     """The most memory in use while the context lasts, GiB: the process's own, or the GPU's.
 
     Pages of mapped files do not count where the system tells them apart (Linux); elsewhere the
-    process's peak so far stands in.
+    process's peak so far stands in. On a GPU Warp's share is its largest since the process began.
     """
 
     def __init__(self, device: torch.device) -> None:

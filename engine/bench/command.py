@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+import torch
+
 from ..avatar.model import Avatar
 from ..capture.folder import Capture, read_capture
 from ..config import Bench, BenchPart, Train
@@ -53,8 +55,14 @@ class Effort:
     parts: tuple[int, ...] = (4, 8, 16, 32)
 
 
-FULL = Effort(240, 2, 4.0, 6.0, 2.0, 3, 28, 4096, 3, (100, 1000, 5000), 24.0)
-QUICK = Effort(100, 1, 3.0, 1.5, 0.5, 1, 16, 1024, 2, (100, 1000), 0.0, (4, 32))
+FULL = Effort(
+    steps=240, held_out=2, look_s=4.0, frame_s=6.0, budget_s=2.0, alike=3, reference_size=28,
+    reference_samples=4096, rounds=3, frames=(100, 1000, 5000), paper_s=24.0,
+)  # fmt: skip
+QUICK = Effort(
+    steps=100, held_out=1, look_s=3.0, frame_s=1.5, budget_s=0.5, alike=1, reference_size=16,
+    reference_samples=1024, rounds=2, frames=(100, 1000), paper_s=0.0, parts=(4, 32),
+)  # fmt: skip
 
 
 def run(config: Bench, job: Job) -> dict:
@@ -96,7 +104,7 @@ class Measurement:
         self.frames, self.settings, self.job, self.figures = frames, settings, job, figures
         self.held_out = HeldOut(capture, frames.camera, evenly(capture.test, effort.held_out))
 
-    def everything(self, device: object) -> None:
+    def everything(self, device: torch.device) -> None:
         """All parts that were asked for, the engine's own training first."""
         ours: Race | None = None
         if self.config.avatar is None or self._asked("training"):
@@ -191,8 +199,7 @@ class Measurement:
         self.figures |= by_quality(subject, self.effort.budget_s)
         size = DETAIL[0 if self.config.quick else 1]
         self.figures |= in_detail(subject, size, runs=1 if self.config.quick else 2)
-        motion = subject.avatar.file.motion
-        self.figures |= likeness(subject, motion, self.effort.alike, size)
+        self.figures |= likeness(subject, self.effort.alike, size)
 
     def reference(self, subject: Subject) -> None:
         """The kernels against the torch references."""
@@ -232,8 +239,9 @@ class Measurement:
             subject, self.settings, self.frames, self.effort.frames, MANY, folder, self.job
         )
         self.figures["by_frames"] = rows
-        for row in rows[-1:]:
-            self.figures[f"training_memory_gb_{row['frames']}_frames"] = row["full_memory_gb"]
+        if rows:  # none where the disk has no room
+            name = f"training_memory_gb_{rows[-1]['frames']}_frames"
+            self.figures[name] = rows[-1]["full_memory_gb"]
 
     def paper(self, ours: Race) -> None:
         """Seconds to the same PSNR: the papers' field against the engine's.

@@ -6,6 +6,7 @@ vertices is right. Everything that a vertex carries is averaged or kept; texture
 which avatars do without, are dropped.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -110,8 +111,8 @@ def _collapse(head: Head, most: int) -> Head:
     return replace(smaller, **landmarks)
 
 
-def _changed(head: Head, faces: np.ndarray, change: object) -> Head:
-    """The head with other faces, and `change` made to every array over vertices."""
+def _changed(head: Head, faces: np.ndarray, change: Callable[..., np.ndarray]) -> Head:
+    """The head with other faces, and `change` (values, axis) made to every array over vertices."""
     vertices = change(head.vertices)
     return replace(
         head,

@@ -3,11 +3,11 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
 
-from ..head.motion import Motion
 from ..render.frame import SHADERS, on_white
 from ..render.shading import Exact, Found, Landed
 from ..train.metrics import psnr
@@ -43,12 +43,18 @@ def by_quality(subject: Subject, budget_s: float) -> dict[str, float]:
     return figures
 
 
-def likeness(subject: Subject, motion: Motion, frames: int, size: int) -> dict[str, float]:
-    """Mean PSNR (dB, on white, full frame) of the fast qualities against the exact pictures."""
-    camera = sized(subject.camera, size, size)
+def likeness(subject: Subject, frames: int, size: int) -> dict[str, float]:
+    """Mean PSNR of the fast qualities against the exact pictures, dB, on white, full frame.
+
+    Args:
+        subject: the avatar; its own motion drives it.
+        frames: how many of the motion's frames are compared.
+        size: of the pictures, px.
+    """
+    camera, motion = sized(subject.camera, size, size), subject.avatar.file.motion
     found: dict[str, list[float]] = {quality: [] for quality in FAST}
     for index in evenly(range(len(motion)), frames):
-        driven = Subject(subject.avatar, motion[index], subject.camera)
+        driven = replace(subject, motion=motion[index])
         truth = on_white(driven.render(camera))
         for quality, values in found.items():
             values.append(psnr(truth, on_white(driven.render(camera, quality))))

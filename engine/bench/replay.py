@@ -69,7 +69,7 @@ def replay(
             subject.render(sized(subject.camera, size, size), quality)
         steps_of(late_run(settings, frames, subject.avatar), job, warm=0, measured=1)
     found = [
-        _compared(kernel.__name__, kernel, calls[kernel], device, gradients)
+        _compared(kernel, calls[kernel], device, gradients)
         for kernel, gradients in KERNELS.items()
         if kernel in calls
     ]
@@ -95,13 +95,13 @@ def recorded() -> Iterator[dict[Callable, tuple]]:
 
 
 def _compared(
-    name: str, kernel: Callable, arguments: tuple, device: torch.device, gradients: tuple[int, ...]
+    kernel: Callable, arguments: tuple, device: torch.device, gradients: tuple[int, ...]
 ) -> Replayed:
     """Values and gradients of one call on the CPU and on the device."""
     ours, theirs = (_results(kernel, arguments, place, gradients) for place in (CPU, device))
     if any(a.shape != b.shape for a, b in zip(ours, theirs, strict=True)):
         ours, theirs = ours[-1:], theirs[-1:]  # marching: other samples; compare counts per ray
-    return share_off(name, ours, theirs)
+    return share_off(kernel.__name__, ours, theirs)
 
 
 def _results(
@@ -138,7 +138,7 @@ def nearest_compared(avatar: Avatar, device: torch.device) -> Replayed:
 
 
 def share_off(name: str, ours: list[Tensor], theirs: list[Tensor]) -> Replayed:
-    """How many of the values differ."""
+    """How many of the values differ; what is not finite must be the same on both sides."""
     count, off = 0, 0
     for a, b in zip(ours, theirs, strict=True):
         finite = a.double()[a.isfinite()]

@@ -39,7 +39,7 @@ LOOKS = 8  # updates after which every reachable cell has been looked at once, o
 
 
 def optimiser_for(settings: TrainSettings, avatar: Avatar, per_frame: PerFrame) -> torch.optim.Adam:
-    """Adam with a rate for the table, one for nets and codes, one for corrections."""
+    """Adam with a rate each for table, nets and codes, corrections, and the tracker's bias."""
     table = avatar.field.table
     bias = list(avatar.tracking.parameters())
     apart = {id(value) for value in (table, *bias)}
@@ -47,11 +47,7 @@ def optimiser_for(settings: TrainSettings, avatar: Avatar, per_frame: PerFrame) 
     codes = [value for value in (per_frame.code, per_frame.appearance) if value.requires_grad]
     groups = [
         {"name": "table", "params": [table], "lr": settings.rate_table},
-        {
-            "name": "nets",
-            "params": [*nets, *codes],
-            "lr": settings.rate_nets,
-        },
+        {"name": "nets", "params": [*nets, *codes], "lr": settings.rate_nets},
         {
             "name": "corrections",
             "params": list(per_frame.corrections.values()),

@@ -50,7 +50,7 @@ def losses(
         deformed: what the deformation said of them.
         code_size: mean square of the codes.
         correction_size: squares of the corrections.
-        bias_size: mean square of the tracker's bias.
+        bias_size: mean squares of the tracker's bias.
         stage_two: whether the partition is soft by now.
     """
     matte = target[:, 3:]
