@@ -61,9 +61,11 @@ def main() -> int:
 def compare(options: argparse.Namespace, folder: Path) -> dict:
     """Train both commits in turn, budget after budget, until each has reached the target."""
     capture = with_few_tests(options.capture.resolve(), folder / "capture", options.frames)
-    checkouts = {name: checkout(getattr(options, name), folder / name) for name in ("old", "new")}
-    attempts: dict[str, list[Attempt]] = {name: [] for name in checkouts}
+    checkouts: dict[str, Path] = {}
+    attempts: dict[str, list[Attempt]] = {"old": [], "new": []}
     try:
+        for name in attempts:
+            checkouts[name] = checkout(getattr(options, name), folder / name)
         for place in checkouts.values():  # kernels are compiled before any clock runs
             train(place, capture, folder / "warm", 2, options)
         for steps in sorted(options.steps):
