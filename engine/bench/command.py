@@ -107,7 +107,8 @@ class Measurement:
     def everything(self, device: torch.device) -> None:
         """All parts that were asked for, the engine's own training first."""
         ours: Race | None = None
-        if self.config.avatar is None or self._asked("training"):
+        races = self._asked("paper") and self._paper_seconds > 0  # against our own training
+        if self.config.avatar is None or self._asked("training") or races:
             with self._timed("training"):
                 ours, avatar = self.training()
         if self.config.avatar is not None:
@@ -127,7 +128,7 @@ class Measurement:
             if self._asked(name):
                 with self._timed(name):
                     measure(subject)
-        if ours is not None and self._asked("paper") and self._paper_seconds:
+        if ours is not None and races:
             with self._timed("paper"):
                 self.paper(ours)
         peaks = [self.figures.get(f"{name}_memory_gb", 0.0) for name in ("training", "render")]

@@ -5,14 +5,18 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from engine.bench import command, growth, rendering
-from engine.bench.command import Effort, run
+from engine.bench.command import Effort, Measurement, run
 from engine.bench.paper_field import PaperConfig
+from engine.bench.training import Race
 from engine.config import Bench
+from engine.train.settings import preset
 
 ROOT = Path(__file__).parents[3]
 TINY = Effort(
@@ -80,6 +84,29 @@ def test_the_machine_is_named(figures):
     assert machine["cores"] >= 1
     assert machine["processor"]
     assert machine["device"] == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("only", "paper_s", "asked"),
+    [
+        ("paper", 0.1, ["training", "paper"]),
+        ("paper", 0.0, []),
+        ("training", 0.1, ["training"]),
+        ("steps", 0.1, ["steps"]),
+    ],
+)
+def test_the_papers_field_is_raced_against_a_training_of_our_own(
+    trained_avatar, capture, frames, job, monkeypatch, only, paper_s, asked
+):
+    """Whether or not an avatar is there to be rendered."""
+    effort, settings = replace(TINY, paper_s=paper_s), preset("draft", "partnerface")
+    config = Bench(avatar=trained_avatar, capture=capture.path, only=(only,))
+    bench = Measurement(config, effort, capture, frames, settings, job, {})
+    called, ours = [], (Race([1.0], [20.0]), None)
+    for name in ("training", "paper", "steps"):
+        monkeypatch.setattr(bench, name, lambda *_, name=name: called.append(name) or ours)
+    bench.everything(torch.device("cpu"))
+    assert called == asked
 
 
 def test_a_trained_avatar_is_measured_from_the_command_line(trained_avatar):
