@@ -220,12 +220,16 @@ def run_all(options: Options) -> None:
 
 
 def finished_cells(options: Options) -> list[Cell]:
-    """All finished cells in OUT that have this budget, whatever run made them."""
+    """All finished cells in OUT that have this budget, whatever run made them.
+
+    Cells of methods that are no longer there stay in their folders and out of the tables.
+    """
     cells = []
     for file in sorted((options.out / "cells").glob("*/*/seed-*/result.json")):
         result = json.loads(file.read_text(encoding="utf-8"))
         key = result["key"]
-        if all(key[name] == value for name, value in options.budget.items()):
+        known = key["method"] in VARIANTS
+        if known and all(key[name] == value for name, value in options.budget.items()):
             cells.append(Cell(file.parts[-4], key["method"], key["seed"], result))
     return sorted(cells, key=lambda cell: list(VARIANTS).index(cell.method))
 

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.ablation import main
+from benchmarks.ablation import Options, finished_cells, main
 from benchmarks.ablation_plot import binned, draw, frames, levels
 from benchmarks.ablation_tables import BEGIN, END, Cell, page_text, rows_of, table, write_page
 from engine.errors import InputError
@@ -140,6 +140,18 @@ def test_a_harder_subject_does_not_bend_the_lines(cells):
     x, y = binned(strength, error)
     assert (np.diff(x) >= 0).all()
     assert y[-1] > y[0]  # these errors grow with the strength
+
+
+def test_cells_of_other_budgets_and_of_methods_that_are_gone_are_left_out(cells, tmp_path):
+    options = Options(out=tmp_path, **BUDGET)
+    gone = cell("synthetic-0", "a-method-of-long-ago", 0, 20.0)
+    other = cell("synthetic-2", "global", 0, 20.0)
+    other.result["key"]["steps"] = 4
+    for each in (*cells, gone, other):
+        folder = tmp_path / "cells" / each.subject / each.method / f"seed-{each.seed}"
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text(json.dumps(each.result))
+    assert finished_cells(options) == cells
 
 
 @pytest.mark.slow
