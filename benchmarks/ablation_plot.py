@@ -63,17 +63,15 @@ def draw(path: Path, cells: Sequence[Cell]) -> None:
         place.set_axisbelow(True)
     for place in axes.flat[len(panels) :]:
         place.set_visible(False)
-    every = np.concatenate(
-        [error for found in [ours, *panels.values()] if found for error in [found[1]]]
-    )
+    every = np.concatenate([found[1] for found in (ours, *panels.values()) if found is not None])
     axes[0, 0].set_ylim(0, 1.05 * np.quantile(every, 0.995))
-    label(figure, axes, panels, limit)
+    label(figure, axes, limit)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     pyplot.close(figure)
 
 
-def label(figure: object, axes: np.ndarray, panels: Sequence, limit: float) -> None:
+def label(figure: object, axes: np.ndarray, limit: float) -> None:
     """Say once what axes, colours and the dashed line are."""
     figure.supxlabel("expression strength: rms of psi + jaw angle, rad", fontsize=9)
     figure.supylabel("rms error, mouth + eyes + brows", fontsize=9)

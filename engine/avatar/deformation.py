@@ -59,7 +59,7 @@ class PartAssigner(Mlp):
 
 
 class Deformation(nn.Module):
-    """What all deformations share: the assigner, and none of its weights on the motion itself."""
+    """What all deformations share: the part assigner, and what its opinion is as weights."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
