@@ -13,7 +13,7 @@ from ..avatar.preview import bake
 from ..capture.folder import Capture, read_capture
 from ..config import Train
 from ..devices import resolve_device
-from ..errors import Cancelled, InputError
+from ..errors import InputError
 from ..files import write_text_atomic
 from ..head.model import fingerprint
 from ..jobs import Job
@@ -76,11 +76,7 @@ def run(config: Train, job: Job) -> dict:
     def restore() -> None:
         vars(progress).update(vars(load_checkpoint(path, key, state, optimiser, random)))
 
-    try:
-        train(settings, frames, avatar, per_frame, optimiser, random, progress, job, save, restore)
-    except (Cancelled, KeyboardInterrupt):
-        save()
-        raise
+    train(settings, frames, avatar, per_frame, optimiser, random, progress, job, save, restore)
     save()
     avatar_path = config.out / "avatar.safetensors"
     finish(avatar, per_frame, capture, frames.camera, settings, progress, config).write(avatar_path)

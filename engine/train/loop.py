@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ..avatar.model import Avatar
+from ..errors import Cancelled
 from ..jobs import Job
 from ..kernels.compositing import composite
 from ..render.camera import Camera
@@ -163,11 +164,16 @@ def train(
             save()
             saved = time.time()
         rate = progress.samples / progress.seconds
-        job.update(
-            "stage 2, soft parts" if stage_two else "stage 1, hard parts",
-            progress.step, settings.steps,
-            loss=progress.loss, psnr=progress.psnr, samples_per_s=rate,
-        )  # fmt: skip
+        try:
+            job.update(
+                "stage 2, soft parts" if stage_two else "stage 1, hard parts",
+                progress.step, settings.steps,
+                loss=progress.loss, psnr=progress.psnr, samples_per_s=rate,
+            )  # fmt: skip
+        except Cancelled:
+            if watch.healthy:  # else going on starts where it was still right
+                save()
+            raise
 
 
 def go_back(trouble: str, progress: Progress, restore: Callable[[], None]) -> None:

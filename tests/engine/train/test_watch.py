@@ -13,6 +13,7 @@ import torch
 
 from engine.avatar.model import Avatar
 from engine.config import Train
+from engine.errors import Cancelled
 from engine.jobs import Job
 from engine.train import command
 from engine.train.settings import preset
@@ -105,6 +106,30 @@ def test_a_broken_training_goes_back_and_ends_well(capture, tmp_path, caplog, mo
     avatar = Avatar.load(Path(result["avatar"]), torch.device("cpu"))
     assert "not finite" in avatar.file.record["setbacks"][0]
     assert all(np.isfinite(weight).all() for weight in avatar.weights().values())
+
+
+def test_what_looks_wrong_is_not_kept_when_training_is_stopped(capture, tmp_path, monkeypatch):
+    config = Train(capture=capture, out=tmp_path, preset="draft", steps=30, device="cpu")
+
+    def first_of_five_steps():
+        steps = []
+
+        class Stopped(Job):
+            def update(self, message, step, total, **figures):
+                if total == config.steps:  # of training, not of reading pictures
+                    steps.append(step)
+                if len(steps) == 5:
+                    raise Cancelled("Stopped.", "Go on.")
+
+        with pytest.raises(Cancelled), Stopped("train", quiet=True) as job:
+            command.run(config, job)
+        return steps[0]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "healthy", False)
+        assert first_of_five_steps() == 1
+    assert first_of_five_steps() == 1
+    assert first_of_five_steps() == 6
 
 
 def test_hopeless_settings_end_in_a_sentence(capture, tmp_path, monkeypatch):
