@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from .config import ModelConfig
 
 FEATURES = 9  # rotation and translation, two squares and a product
-TURN = 0.01  # rad, unit of the rotations' bias
-SHIFT = 0.003  # m, unit of the translations' bias
+TURN = 0.001  # rad, unit of the rotations' bias: small, or in long trainings it wanders off …
+SHIFT = 0.0003  # m, unit of the translations' bias … where nets can undo what it does
 FLAT = 1e-3  # rad or m, deviations below which a parameter counts as still
 
 
