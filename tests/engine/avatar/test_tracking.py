@@ -52,7 +52,7 @@ def test_it_learns_a_shift_that_follows_the_nod():
         [torch.zeros(40), 0.02 * (theta[:, 0, 0] - theta[:, 0, 0].mean()), torch.zeros(40)], 1
     )
     optimiser = torch.optim.Adam([bias.pose], lr=0.05)
-    for _ in range(300):
+    for _ in range(1500):
         _, found = bias.corrected(bias.features(theta, translation), theta, translation)
         loss = ((found - wanted) / SHIFT).square().mean()
         optimiser.zero_grad()
