@@ -243,6 +243,10 @@ def test_a_request_that_waits_its_turn_is_cancelled_at_once(start_engine, addon,
     opened = engine.open_avatar(trained_avatar)
     engine.render(request_for(addon, opened))
     long = engine.submit_render(request_for(addon, opened, 2048))
+    deadline = time.monotonic() + 60
+    while not long.progress:  # it has begun
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     waiting = engine.submit_render(request_for(addon, opened))
     waiting.cancel()
     with pytest.raises(Exception, match="cancelled"):
