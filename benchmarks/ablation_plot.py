@@ -36,12 +36,8 @@ def draw(path: Path, cells: Sequence[Cell]) -> None:
 
     cells = [cell for cell in cells if cell.synthetic] or list(cells)
     shift = levels(cells)
-    points = {
-        method: frames([cell for cell in cells if cell.method == method], shift)
-        for method in dict.fromkeys(cell.method for cell in cells)
-    }
-    ours = points.pop(FIRST, None)
-    panels = points or {FIRST: ours}
+    methods = dict.fromkeys(cell.method for cell in cells if cell.method != FIRST) or (FIRST,)
+    panels = {method: curves(cells, method, shift) for method in methods}
     rows = -(-len(panels) // COLUMNS)
     columns = min(COLUMNS, len(panels))
     figure, axes = pyplot.subplots(
@@ -49,11 +45,10 @@ def draw(path: Path, cells: Sequence[Cell]) -> None:
         sharex=True, sharey=True, squeeze=False, layout="constrained",
     )  # fmt: skip
     limit = float(np.mean([cell.result["training_strength"] for cell in cells]))
-    for place, (method, theirs) in zip(axes.flat, panels.items(), strict=False):
+    for place, (method, pair) in zip(axes.flat, panels.items(), strict=False):
         place.axvline(limit, color=LIMIT, linewidth=0.8, linestyle=(0, (4, 3)))
-        for found, colour in ((theirs, THEIRS), (ours, OURS)):
-            if found is not None:
-                strength, error = found
+        for (strength, error), colour in zip(pair, (THEIRS, OURS), strict=True):
+            if len(strength):
                 place.plot(strength, error, ".", color=colour, alpha=0.25, markersize=3)
                 place.plot(*binned(strength, error), color=colour, linewidth=1.8)
         place.set_title(method, fontsize=10, color=THEIRS, fontweight="bold")
@@ -63,7 +58,7 @@ def draw(path: Path, cells: Sequence[Cell]) -> None:
         place.set_axisbelow(True)
     for place in axes.flat[len(panels) :]:
         place.set_visible(False)
-    every = np.concatenate([found[1] for found in (ours, *panels.values()) if found is not None])
+    every = np.concatenate([error for pair in panels.values() for _, error in pair])
     axes[0, 0].set_ylim(0, 1.05 * np.quantile(every, 0.995))
     label(figure, axes, limit)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +74,16 @@ def label(figure: object, axes: np.ndarray, limit: float) -> None:
     first.text(limit, 0.98, " beyond the\n training", transform=first.get_xaxis_transform(),
                va="top", fontsize=7, color=LIMIT)  # fmt: skip
     figure.suptitle(f"red: {FIRST}     blue: the method named above the chart", fontsize=9)
+
+
+def curves(
+    cells: Sequence[Cell], method: str, shift: Mapping[str, float]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """`frames` of a method, and of the first method on the same subjects from the same seeds."""
+    theirs = [cell for cell in cells if cell.method == method]
+    same = {(cell.subject, cell.seed) for cell in theirs}
+    ours = [c for c in cells if c.method == FIRST and (c.subject, c.seed) in same]
+    return [frames(chosen, shift) for chosen in (theirs, ours)]
 
 
 def levels(cells: Sequence[Cell]) -> dict[str, float]:

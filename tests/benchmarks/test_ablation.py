@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.ablation import Options, finished_cells, main
-from benchmarks.ablation_plot import binned, draw, frames, levels
+from benchmarks.ablation_plot import binned, curves, draw, frames, levels
 from benchmarks.ablation_tables import BEGIN, END, Cell, page_text, rows_of, table, write_page
 from engine.errors import InputError
 
@@ -129,6 +129,13 @@ def test_the_plot_shows_every_method(cells, tmp_path):
     one, four = (cv2.imread(str(tmp_path / name)) for name in ("one.png", "more.png"))
     assert four.shape[1] > 2.5 * one.shape[1]
     assert (one < 128).any()
+
+
+def test_a_method_is_drawn_beside_ours_on_the_same_subjects(cells):
+    seen = [*cells, cell("synthetic-0", "hard", 0, 20.0)]
+    theirs, ours = curves(seen, "hard", levels(seen))
+    own = cells[0].result["frames"]  # of partnerface on synthetic-0
+    assert len(theirs[0]) == len(ours[0]) == len(own) > 0
 
 
 def test_a_harder_subject_does_not_bend_the_lines(cells):
