@@ -295,6 +295,9 @@ def plot(figures: Mapping, path: Path) -> None:
     sizes.set(title="seconds of a frame", xlabel="size, px")
     names = {row["width"] * row["height"]: f"{row['width']}×{row['height']}" for row in measured}
     only_ticks(sizes, names)
+    low, high = sizes.get_ylim()
+    seconds = [n * 10**e for e in range(-3, 3) for n in (1, 2, 5) if low < n * 10**e < high]
+    sizes.set_yticks(seconds, [f"{value:g}" for value in seconds])
     for axis, name, key in ((parts, "by_parts", "parts"), (many, "by_frames", "frames")):
         rows = figures.get(name, ())
         for cost, label in (("frame_s", "exact frame"), ("step_s", "training step")):
