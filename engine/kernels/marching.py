@@ -22,7 +22,7 @@ from .threads import each_slice
 
 MAX_STEPS = 4096
 SPARE = 2  # samples beyond its budget that a ray may have: rounding, and an open last stratum
-WORTH_IT = 256  # rays below which a second thread costs more than it gives
+RAYS_WORTH_IT = 256  # rays below which a second thread costs more than it gives
 EMPTY, DARK = -1, -2  # in place of a cell's row: skipped; ends the ray
 HIDDEN = 25.0  # expected optical depth behind which nothing is seen
 UNKNOWN = wp.constant(60.0)  # 1/m, expected where a cell's guess cannot be trusted
@@ -264,7 +264,7 @@ def march(
                 device=wp.device_from_torch(device),
             )
 
-        each_slice(rays, device, run, worth_it=WORTH_IT)
+        each_slice(rays, device, run, worth_it=RAYS_WORTH_IT)
 
     nowhere = torch.zeros(1, device=device)
     launch(0, nowhere, nowhere)

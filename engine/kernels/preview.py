@@ -11,7 +11,7 @@ import warp as wp
 from torch import Tensor
 
 from .lattice import cell_of, corner_of, fraction_of, place_in_cube
-from .marching import WORTH_IT, crossing, far_wall
+from .marching import RAYS_WORTH_IT, crossing, far_wall
 from .posed_cells import DARK, EMPTY, Posed, PosedCells, landing_of
 from .threads import each_slice
 
@@ -253,5 +253,5 @@ def march_preview(
         )  # fmt: skip
 
     if len(origins):
-        each_slice(len(origins), device, run, worth_it=WORTH_IT, pieces=8)
+        each_slice(len(origins), device, run, worth_it=RAYS_WORTH_IT, pieces=8)
     return values, alpha, depth

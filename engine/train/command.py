@@ -42,7 +42,7 @@ def run(config: Train, job: Job) -> dict:
         CaptureError: the capture cannot be used.
         DeviceError: no such device.
         SpaceError: OUT cannot be written.
-        Cancelled: stopped; the checkpoint is written.
+        Cancelled: stopped; the checkpoint is written, unless training looked wrong by then.
     """
     device = resolve_device(config.device)
     capture = read_capture(config.capture)

@@ -83,7 +83,7 @@ def train(
         random: chooses frames and pixels.
         progress: where the run stands; changed in place.
         job: told of every step; its cancellation ends the run.
-        save: writes a checkpoint.
+        save: writes a checkpoint; called now and then, and when the job is cancelled.
         restore: goes back to it, `progress` included.
 
     Raises:
