@@ -1,32 +1,36 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Identity, focal length and motion of a head from the landmarks of a whole clip.
 
-Everything is solved for at once by L-BFGS on a robust landmark error and Gaussian priors, in three
-stages that free more and more of the unknowns: the rigid head and its identity, then expression
-and jaw, then this subject's own correspondence offsets.
+First what all frames share is found from key frames, unlike each other: identity, focal length and
+this subject's own correspondence offsets. Then the motion is, for the whole clip, in windows that
+go on from each other, so that time grows with the number of frames.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ..head.model import HeadModel
-from .outline import Outlines
-from .problem import LEFT_EYE_OUTER, RIGHT_EYE_OUTER, Problem
+from ..head.model import JAW, HeadModel
+from .chain import Chain
+from .landmark_head import LandmarkHead
+from .landmark_rows import CAMERA_FROM_WORLD, LEFT_EYE_OUTER, RIGHT_EYE_OUTER, Points
+from .landmark_terms import LandmarkTerms
+from .outline import Outlines, OutlineTerms
+from .pose import FOCAL_GUESS, first_subject, rigid_frames
+from .priors import Priors
+from .shared import KeyFrames
+from .unknowns import Frames, Subject, rotation_vectors
 
-RIGID = ("beta", "focal", "rotation", "ray", "depth")
-STAGES = (
-    (RIGID, 40),
-    ((*RIGID, "psi", "jaw"), 150),
-    ((*RIGID, "psi", "jaw", "offset"), 150),
-)  # what is free, and for how many iterations
-ITERATIONS = sum(count for _, count in STAGES)
-PSI_MOST = 1.2
-MANY_FRAMES = 1000  # from which on tensors are large enough to be worth several threads
-MOST_OFFSET = 0.002  # m, mean over the landmarks: beyond it the offsets would hide a bad fit
+RIGID = slice(0, 6)  # the unknowns of a rigid head
+# What moves of the key frames' own, whether the offsets do, and how many steps at most.
+STAGES = ((RIGID, False, 12), (None, False, 25), (None, True, 15))
+FRAME_STAGES = ((RIGID, 4), (None, 15))
+KEY_FRAMES = 80
+WINDOW, OVERLAP = 2000, 32  # frames; the more expressions a model has, the fewer at once:
+USUAL = 50  # of so many expressions half of WINDOW
+STEPS, MEETING = 100, 50  # what `report` is told of, and the share of what all frames share
 
 
 @dataclass(frozen=True)
@@ -38,15 +42,12 @@ class Fit:
     psi: np.ndarray  # [N, E] float32
     theta: np.ndarray  # [N, J, 3] float32 rad
     translation: np.ndarray  # [N, 3] float32 m
-    offset: (
+    offset: np.ndarray  # [L, 3] float32 m, the subject's correspondences, beyond the model's
+    error: np.ndarray  # [N, 2] float32 px of the clip: landmarks' mean without, with `offset`
+    eye_distance: np.ndarray  # [N] float32 px of the clip, between the outer corners as seen
+    held_out: (
         np.ndarray
-    )  # [L, 3] float32 m, this subject's correspondence offsets, beyond the model's
-    error: (
-        np.ndarray
-    )  # [N, 2] float32 px of the clip: mean over the landmarks without, with `offset`
-    eye_distance: (
-        np.ndarray
-    )  # [N] float32 px of the clip, between the outer corners as they were seen
+    )  # [N] uint8, 1 for every other frame, from which nothing shared was learned
 
     @property
     def focal(self) -> float:
@@ -74,110 +75,179 @@ class Fit:
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
+def choose_keys(points: np.ndarray) -> np.ndarray:
+    """Which frames [K] speak for the clip: unlike each other, and every other frame left out.
+
+    The frames between them stay unseen by all that is shared, so that a fit is measured on them.
+
+    Args:
+        points: [N, L, 2] px, the landmarks.
+    """
+    usable = np.arange(0, len(points), 2)
+    shapes = points[usable] - points[usable].mean(1, keepdims=True)
+    shapes = shapes / np.linalg.norm(shapes, axis=(1, 2), keepdims=True)
+    flat = shapes.reshape(len(usable), -1)
+    chosen = [int(np.argmin(((flat - np.median(flat, 0)) ** 2).sum(1)))]
+    away = ((flat - flat[chosen[0]]) ** 2).sum(1)
+    while len(chosen) < min(KEY_FRAMES, len(usable)):
+        away[chosen[-1]] = -1  # frames may repeat, a key may not
+        chosen.append(int(away.argmax()))
+        away = np.minimum(away, ((flat - flat[chosen[-1]]) ** 2).sum(1))
+    return np.sort(usable[chosen])
+
+
 def fit_clip(
     model: HeadModel,
     points: np.ndarray,
-    frames: np.ndarray,
+    numbers: np.ndarray,
     picture: tuple[int, int],
     device: torch.device,
-    report: Callable[[int, float], None] = lambda step, loss: None,
+    report: Callable[[int], None] = lambda step: None,
     outlines: Outlines | None = None,
+    slide: np.ndarray | None = None,
+    priors: Priors | None = None,
 ) -> Fit:
     """The head's shape, lens and motion that explain the landmarks.
 
     Args:
         model: the head model.
         points: [N, L, 2] px of the clip.
-        frames: [N] ascending frame numbers.
-        picture: the clip's width and height, px.
+        numbers: [N] ascending frame numbers.
+        picture: the clip's width and height, px; its centre is the principal point.
         device: where to compute.
-        report: told the iterations done (of `ITERATIONS`) and the loss per frame.
-        outlines: the person's masks in some frames; without them cranium and ears stay the mean's.
+        report: told how much is done, of `STEPS`.
+        outlines: the person's masks in the key frames; without them cranium and ears stay the
+            mean's.
+        slide: [L, 5, 3] m, how the landmarks slide as the head turns (`slide.py`).
+        priors: their strengths.
     """
-    problem = Problem(model, points, frames, picture, device, outlines)
-    done, threads = 0, torch.get_num_threads()
-    if len(points) < MANY_FRAMES:
-        torch.set_num_threads(1)  # more would only wait for each other
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # more would only wait for each other
     try:
-        for free, iterations in STAGES:
-            start = done
-            solve(problem, free, iterations, lambda i, loss, start=start: report(start + i, loss))
-            done += iterations
+        with torch.no_grad():
+            centre = torch.tensor(picture, dtype=torch.float32, device=device) / 2
+            seen = torch.as_tensor(points, dtype=torch.float32, device=device) - centre
+            priors = priors or Priors()
+            head = LandmarkHead.of(model, model.mean.landmarks468, device)
+            terms = LandmarkTerms.of(Points.of(head, slide), seen, priors)
+            chain = Chain.of(priors, numbers, model.mean.expression_names)
+            skull = outlines and OutlineTerms.of(outlines, model, terms.points, centre, priors)
+            keys = torch.as_tensor(choose_keys(points) if outlines is None else outlines.keys)
+            key_frames = KeyFrames(terms[keys], skull, chain, FOCAL_GUESS * max(picture))
+            subject = _meet(key_frames, report)
+            frames = _follow(terms, chain, subject, report)
+            return _finish(frames, subject, terms, chain, points)
     finally:
         torch.set_num_threads(threads)
-    report(ITERATIONS, float(problem.loss()) / len(points))
-    with torch.no_grad():
-        return _finish(problem)
 
 
-def solve(
-    problem: Problem, free: tuple[str, ...], iterations: int, report: Callable[[int, float], None]
-) -> None:
-    """Lower the loss over the unknowns named in `free`."""
-    variables = [problem.unknowns[name].requires_grad_() for name in free]
-    optimiser = torch.optim.LBFGS(
-        variables,
-        max_iter=10,
-        history_size=20,
-        tolerance_grad=1e-5,
-        tolerance_change=1e-9,
-        line_search_fn="strong_wolfe",
-    )
+def _meet(keys: KeyFrames, report: Callable[[int], None]) -> Subject:
+    """What all frames share."""
+    points, done = keys.landmarks.points, 0
 
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        loss = problem.loss()
-        loss.backward()
-        return loss
+    def tell() -> None:
+        nonlocal done
+        done += 1
+        report(done * MEETING // sum(steps for _, _, steps in STAGES))
 
-    last = float("inf")
-    for done in range(0, iterations, 10):
-        value = float(optimiser.step(closure).detach())
-        report(done, value / len(problem.points))
-        if last - value < 1e-4 * value:
-            break
-        last = value
-    for variable in variables:
-        variable.requires_grad_(False)
-        variable.grad = None
+    subject = first_subject(points.head, keys.first_focal)
+    frames = rigid_frames(points, subject, keys.landmarks.seen, len(keys.chain.one_sided))
+    for free, offsets, steps in STAGES:
+        frames, subject = keys.settle(frames, subject, steps, tell, free=free, offsets=offsets)
+    return subject
 
 
-def _finish(problem: Problem) -> Fit:
+def _follow(
+    terms: LandmarkTerms, chain: Chain, subject: Subject, report: Callable[[int], None]
+) -> Frames:
+    """The motion of the whole clip for a known subject, window by window."""
+    count, start = len(terms.seen), 0
+    most = max(WINDOW * USUAL // (USUAL + len(chain.one_sided)), 2 * OVERLAP)
+    whole = rigid_frames(terms.points, subject, terms.seen, len(chain.one_sided))
+    while True:
+        window = slice(start, min(start + most, count))
+
+        def tell(share: float, window: slice = window) -> None:
+            frames = window.start + (window.stop - window.start) * share
+            report(MEETING + int((STEPS - MEETING) * frames / count))
+
+        part = _settled(
+            whole[window], chain[window], subject, terms[window], 2 if start else 0, tell
+        )
+        whole = whole.put(start, part)
+        tell(1.0)
+        if window.stop == count:
+            return whole
+        start = window.stop - OVERLAP
+
+
+def _settled(
+    frames: Frames, chain: Chain, subject: Subject, terms: LandmarkTerms, held: int,
+    report: Callable[[float], None],
+) -> Frames:  # fmt: skip
+    """A window's motion; its first `held` frames are known already."""
+    done = 0
+
+    def tell() -> None:
+        nonlocal done
+        done += 1
+        report(done / sum(steps for _, steps in FRAME_STAGES))
+
+    for free, steps in FRAME_STAGES:
+        frames = chain.settle(frames, subject, terms, steps, tell, free=free, held=held)
+    return frames
+
+
+def _finish(
+    frames: Frames, subject: Subject, terms: LandmarkTerms, chain: Chain, points: np.ndarray
+) -> Fit:
     """Clamp what the priors only discourage, measure, and place the camera."""
-    p = problem.parameters()
-    one_sided = problem.one_sided > 0
-    p["psi"] = torch.where(one_sided, p["psi"].clamp(0, PSI_MOST), p["psi"])
-    p["jaw"] = torch.cat([p["jaw"][:, :1].clamp(min=0), p["jaw"][:, 1:]], 1)
-    mean_offset = p["offset"].norm(dim=1).mean()
-    p["offset"] = p["offset"] * (MOST_OFFSET / mean_offset.clamp(min=MOST_OFFSET))
-    head, _ = problem.posed(p)
-    theta, translation = problem.motion(p, head)
+    device = frames.psi.device
+    one_sided, most = chain.one_sided.to(frames.psi), chain.most.to(frames.psi)
+    jaw = torch.cat([frames.jaw[:, :1].clamp(min=0), frames.jaw[:, 1:]], 1)
+    psi = torch.minimum(torch.maximum(frames.psi, -most * (1 - one_sided)), most)
+    frames = replace(frames, psi=psi, jaw=jaw)
+    root = rotation_vectors(frames.rotation)
+    head = terms.points.head.subject(subject.beta)
+    anchor = head.joints_of(psi)[..., 0, :]  # [3] or [N, 3] m, the root joint
+    theta = torch.zeros(len(frames), len(head.joints), 3, device=device)
+    theta[:, 0], theta[:, JAW] = root, jaw
+    depth = frames.size.exp() * subject.focal
+    place = torch.cat([frames.place * frames.size.exp()[:, None], depth[:, None]], 1)
+    place = place * place.new_tensor(CAMERA_FROM_WORLD)
+    arm = (frames.rotation @ (anchor - terms.points.middle)[..., None])[..., 0]
+    translation = place - anchor + arm
     distance = -translation[:, 2].mean()
     translation = translation + translation.new_tensor([0, 0, 1]) * distance
     errors = []
-    for offset in (torch.zeros_like(p["offset"]), p["offset"]):
-        _, seen = problem.posed({**p, "offset": offset})
-        errors.append((problem.pixels(seen, p) - problem.points).norm(dim=-1).mean(1))
-    eyes = (problem.points[:, RIGHT_EYE_OUTER] - problem.points[:, LEFT_EYE_OUTER]).norm(dim=-1)
+    for offset in (torch.zeros_like(subject.offset), subject.offset):
+        view = terms.points.view(frames, replace(subject, offset=offset))
+        known = terms.weights > 0
+        errors.append((view.pixels - terms.seen)[:, known].norm(dim=-1).mean(1))
+    eyes = np.linalg.norm(points[:, RIGHT_EYE_OUTER] - points[:, LEFT_EYE_OUTER], axis=-1)
     arrays = {
-        "beta": p["beta"], "psi": p["psi"], "theta": theta, "translation": translation,
-        "offset": p["offset"], "error": torch.stack(errors, 1), "eye_distance": eyes,
+        "beta": subject.beta, "psi": psi, "theta": theta, "translation": translation,
+        "offset": subject.offset, "error": torch.stack(errors, 1),
     }  # fmt: skip
-    focal = problem.first_focal * float(p["log_focal"].exp())
-    lens = np.array([focal, float(distance)])
-    return Fit(lens=lens, **{name: value.cpu().numpy() for name, value in arrays.items()})
+    lens = np.array([float(subject.focal), float(distance)])
+    numbers = {name: value.cpu().numpy().astype(np.float32) for name, value in arrays.items()}
+    held_out = (np.arange(len(points)) % 2).astype(np.uint8)
+    return Fit(lens=lens, eye_distance=eyes.astype(np.float32), held_out=held_out, **numbers)
 
 
 def figures(fit: Fit) -> dict[str, float]:
     """How far the model's landmarks lie from those found, mean over landmarks and frames.
 
-    The headline figures leave the subject's own correspondence offsets out. The share is of the
-    outer-eye distance seen in the same frame, or half the clip's median where a profile is seen.
+    Measured with the subject's correspondence offsets, on the frames that these were not learned
+    from. The share is of the outer-eye distance seen in the same frame, or half the clip's median
+    where a profile is seen.
     """
     eyes = np.maximum(fit.eye_distance, 0.5 * np.median(fit.eye_distance))
+    unseen = fit.held_out > 0
+    pixels, share = fit.error[unseen], fit.error[unseen] / eyes[unseen, None]
     return {
-        "reprojection_px": float(fit.error[:, 0].mean()),
-        "reprojection_eye_fraction": float((fit.error[:, 0] / eyes).mean()),
-        "reprojection_eye_fraction_with_offsets": float((fit.error[:, 1] / eyes).mean()),
+        "reprojection_px": float(pixels[:, 1].mean()),
+        "reprojection_eye_fraction": float(share[:, 1].mean()),
+        "reprojection_eye_fraction_without_offsets": float(share[:, 0].mean()),
         "offset_mm": float(np.linalg.norm(fit.offset, axis=1).mean() * 1000),
     }

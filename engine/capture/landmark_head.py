@@ -23,6 +23,7 @@ class LandmarkHead:
     mean: HeadTensors  # of the mean head; V = L landmarks
     identities: Tensor  # [B, L, 3] m
     joint_identities: Tensor  # [B, J, 3] m, what an identity does to the joints
+    known: Tensor  # [L] 1, or 0 for landmarks that the model lacks
 
     @classmethod
     def of(cls, model: HeadModel, points: Landmarks, device: torch.device) -> "LandmarkHead":
@@ -44,11 +45,15 @@ class LandmarkHead:
             correctives=tensor(_blend(points, head.correctives)).flatten(1),
             corrective_index=torch.as_tensor(head.corrective_index.astype(np.int64), device=device),
             part_weights=torch.zeros(count, 1, device=device),
+            joint_expressions=None
+            if head.joint_expressions is None
+            else tensor(head.joint_expressions).flatten(1),
         )
         joints = np.stack(
             [model.joint_regressor @ mode.astype(np.float32) for mode in model.identities]
         )
-        return cls(mean, tensor(_blend(points, model.identities)), tensor(joints))
+        known = tensor(points.weights.any(1))
+        return cls(mean, tensor(_blend(points, model.identities)), tensor(joints), known)
 
     def subject(self, beta: Tensor, shift: Tensor | None = None) -> HeadTensors:
         """The landmarks of identity beta [B], differentiable; `shift` [L, 3] m is added at rest."""
@@ -65,6 +70,7 @@ class LandmarkHead:
             correctives=mean.correctives,
             corrective_index=mean.corrective_index,
             part_weights=mean.part_weights,
+            joint_expressions=mean.joint_expressions,
         )
 
 

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The derivatives that the fit steps by, against finite differences of what it sees."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from engine.capture.landmark_head import LandmarkHead
+from engine.capture.landmark_rows import Points
+from engine.capture.unknowns import OWN, Frames, Subject, rotation_vectors, turn_between
+from engine.head.skinning import rotation_matrix
+
+STEP = 1e-5
+
+
+@pytest.fixture(scope="module")
+def scene(generic_model):
+    """The generic head's landmarks in three frames, float64: points, frames, subject."""
+    torch.manual_seed(4)
+    head = LandmarkHead.of(generic_model, generic_model.mean.landmarks468, torch.device("cpu"))
+
+    def double(thing):
+        tensors = {name: value for name, value in vars(thing).items() if torch.is_tensor(value)}
+        return replace(thing, **{name: value.double() for name, value in tensors.items()
+                                 if value.is_floating_point()})  # fmt: skip
+
+    head = replace(double(head), mean=double(head.mean))
+    slide = np.random.default_rng(2).normal(0, 0.003, (468, 5, 3))
+    points = Points.of(head, slide)
+    count, modes = len(generic_model.mean.expression_names), len(generic_model.identities)
+    turn = torch.tensor([[0.1, -0.5, 0.05], [-0.2, 0.3, 0.1], [0.0, 0.0, 0.0]], dtype=torch.float64)
+    frames = Frames(
+        rotation=rotation_matrix(turn),
+        place=torch.tensor([[20.0, -30.0], [0.0, 0.0], [55.0, 10.0]], dtype=torch.float64),
+        size=torch.full((3,), -6.6, dtype=torch.float64),
+        jaw=torch.tensor([[0.2, 0.01, 0.0], [0.0, 0.0, 0.0], [0.1, -0.02, 0.01]],
+                         dtype=torch.float64),
+        psi=0.3 * torch.rand(3, count, dtype=torch.float64),
+    )  # fmt: skip
+    subject = Subject(0.5 * torch.randn(modes, dtype=torch.float64),
+                      torch.tensor(700.0, dtype=torch.float64).log(),
+                      0.001 * torch.randn(468, 3, dtype=torch.float64))  # fmt: skip
+    return points, frames, subject
+
+
+def test_own_derivatives(scene):
+    points, frames, subject = scene
+    view, own, shared, by_offset = points.derivatives(frames, subject)
+    assert shared is None
+    assert by_offset is None
+    for column in [*range(OWN), OWN, OWN + 11, own.shape[-1] - 1]:
+        step = torch.zeros(len(frames), own.shape[-1], dtype=torch.float64)
+        step[:, column] = STEP
+        ahead = points.view(frames.moved(step), subject).pixels
+        behind = points.view(frames.moved(-step), subject).pixels
+        found = (ahead - behind) / (2 * STEP)
+        # The place in the picture moves the slide too, by next to nothing.
+        most = float(found.abs().max())
+        torch.testing.assert_close(own[..., column], found, rtol=2e-3, atol=2e-2 * most)
+    torch.testing.assert_close(view.pixels, points.view(frames, subject).pixels)
+
+
+def test_shared_derivatives(scene):
+    points, frames, subject = scene
+    points = replace(points, slide=None)  # it moves a little with the focal length
+    _, _, shared, by_offset = points.derivatives(frames, subject, shared=True)
+
+    def seen(beta=0.0, focal=0.0, offset=0.0):
+        moved = Subject(subject.beta + beta, subject.log_focal + focal, subject.offset + offset)
+        return points.view(frames, moved).pixels
+
+    for mode in (0, 5, shared.shape[-1] - 2):
+        step = torch.zeros_like(subject.beta)
+        step[mode] = STEP
+        found = (seen(beta=step) - seen(beta=-step)) / (2 * STEP)
+        torch.testing.assert_close(shared[..., mode], found, rtol=1e-4, atol=1e-4)
+    found = (seen(focal=STEP) - seen(focal=-STEP)) / (2 * STEP)
+    most = float(found.abs().max())
+    torch.testing.assert_close(shared[..., -1], found, rtol=2e-3, atol=2e-2 * most)
+    for axis in range(3):
+        step = torch.zeros(3, dtype=torch.float64)
+        step[axis] = STEP
+        found = (seen(offset=step) - seen(offset=-step)) / (2 * STEP)
+        torch.testing.assert_close(by_offset[..., axis], found, rtol=1e-4, atol=1e-3)
+
+
+def test_rotation_vectors_undo_rotation_matrix():
+    turns = torch.tensor([[0.0, 0.0, 0.0], [1e-5, 0.0, 0.0], [0.3, -0.2, 1.0], [0.0, 2.9, 0.1]],
+                         dtype=torch.float64)  # fmt: skip
+    torch.testing.assert_close(rotation_vectors(rotation_matrix(turns)), turns)
+    between = turn_between(rotation_matrix(turns[2:3]), rotation_matrix(turns[3:4]))
+    whole = rotation_matrix(between) @ rotation_matrix(turns[2:3])
+    torch.testing.assert_close(whole, rotation_matrix(turns[3:4]))
