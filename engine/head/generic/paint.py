@@ -23,9 +23,9 @@ CAVITY = np.array([0.36, 0.14, 0.14])
 def brow_weight(body: Body) -> np.ndarray:
     """How much brow hair covers each vertex [V]: 0…1."""
     x, y, z = np.abs(body.vertices[:, 0]), body.vertices[:, 1], body.vertices[:, 2]
-    middle = np.interp(x, [9, 20, 36, 52], [54.5, 57.5, 59.5, 54.0])
-    thick = np.interp(x, [7, 14, 40, 54], [3.6, 4.2, 3.2, 1.6])
-    along = smoothstep(6, 11, x) * smoothstep(55, 48, x)
+    middle = np.interp(x, [9, 20, 38, 56], [54.5, 58.0, 60.5, 54.5])
+    thick = np.interp(x, [7, 14, 40, 57], [3.2, 3.8, 3.0, 1.6])
+    along = smoothstep(6, 12, x) * smoothstep(59, 51, x)
     return smoothstep(1.5, 0.5, np.abs(y - middle) / thick) * along * (z > 40) * body.pieces["skin"]
 
 
