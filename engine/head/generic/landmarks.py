@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the landmarks lie on the generic head: 68 in iBUG order, 468 in MediaPipe's.
 
-The 68 are placed by anatomy. The 468 were measured once (see `embed_landmarks.py`) and are read
-from `landmarks468.npz`: vertex ids and weights; the topology they refer to never changes.
+The 68 are placed by anatomy. The 468 were measured once on pictures of synthetic people (see
+`synthetic/embed_landmarks.py`) and are read from `landmarks468.npz`: vertex ids, weights, and how
+far off the skin they are found.
 """
 
 from pathlib import Path
@@ -139,15 +140,17 @@ def landmarks68(body: Body) -> Landmarks:
 def landmarks468(body: Body) -> Landmarks:
     """The 468 points of MediaPipe's face mesh."""
     with np.load(FILE_468, allow_pickle=False) as data:
-        vertices, weights = data["vertices"], data["weights"]
+        vertices, weights, offset = data["vertices"], data["weights"], data["offset"]
     assert vertices.max() < len(body.vertices)
-    return _landmarks(vertices, weights)
+    return _landmarks(vertices, weights, offset)
 
 
-def _landmarks(vertices: np.ndarray, weights: np.ndarray) -> Landmarks:
+def _landmarks(
+    vertices: np.ndarray, weights: np.ndarray, offset: np.ndarray | float = 0.0
+) -> Landmarks:
     weights = weights / weights.sum(1, keepdims=True)
     return Landmarks(
         vertices.astype(np.int32),
         weights.astype(np.float32),
-        np.zeros((len(vertices), 3), np.float32),
+        np.broadcast_to(np.float32(offset), (len(vertices), 3)).copy(),
     )

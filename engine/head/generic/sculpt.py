@@ -9,7 +9,7 @@ import numpy as np
 from .curves import curve, gauss, smooth_max, smoothstep
 from .sheet import EYE_INNER, MOUTH, Sheet
 
-EYE_CENTRE = np.array([31.5, 36.0, 79.5])
+EYE_CENTRE = np.array([31.5, 35.4, 79.5])
 EYE_RADIUS = 13.5
 LID_OUTER = EYE_RADIUS + 1.7  # radius of the lids' outer skin about the eyeball's centre
 
@@ -17,18 +17,19 @@ FAR = 1e3  # a brush that reaches all along an axis
 # centre (x, y, z), radius (x, y, z), movement (x, y, z)
 BRUSHES = np.array([
     # eye socket, between brow and cheekbone; deepest towards the nose
-    (29, 41.5, 95, 12.5, 8, FAR, 0, 0, -8.5),
-    (17, 42, 95, 5.5, 7.5, FAR, 0, 0, -3.2),
-    (45, 37, 85, 7, 8, 25, 0, 0, -2),
+    (28, 40, 95, 12, 7.5, FAR, 0, 0, -3.4),
+    (17, 42, 95, 5.5, 7.5, FAR, 0, 0, -2.4),
+    (56, 38, 78, 9, 12, 25, 0, 0, 2.5),
     # brow ridge and glabella
-    (27, 56, 98, 15, 6, FAR, 0, -1, 3.2),
+    (28, 57, 98, 15, 7, FAR, 0, -1, 2.2),
     (44, 53, 85, 8, 7, 25, 1.5, 0, 3),
-    (0, 53, 104, 9, 8, FAR, 0, 0, 2),
+    (0, 53, 104, 9, 8, FAR, 0, 0, 1.5),
     # forehead eminences, temples
     (28, 84, 95, 20, 16, FAR, 0, 0, 1.5),
     (66, 58, 52, 14, 18, 20, -2.6, 0, 0),
     # cheekbone and its arch
-    (45, 14, 82, 14, 12, 30, 1.2, 0, 3.2),
+    (45, 14, 82, 14, 12, 30, 1, 0, 2.6),
+    (60, 6, 64, 11, 17, 28, 1.5, 0, 3.2),
     (66, 12, 42, 12, 13, 26, 1.2, 0, 0.5),
     # hollow under the cheekbone, jaw angle
     (54, -20, 58, 13, 16, 25, -2.5, 0, -1.5),
@@ -39,10 +40,12 @@ BRUSHES = np.array([
     # muzzle around the teeth
     (0, -24, 105, 20, 14, FAR, 0, 0, 5.2),
     (33, -33, 90, 8, 8, FAR, 0, 0, -1.6),
+    (45, -53, 74, 11, 12, 30, -1.2, 0, -2.6),
     # groove between lower lip and chin, chin
-    (0, -47, 105, 13, 5.5, FAR, 0, 0, -5),
-    (0, -64, 105, 11, 9, FAR, 0, 0, 4),
-    (11, -68, 100, 8, 8, FAR, 0, 0, 2),
+    (0, -16, 105, 9, 6, FAR, 0, 0, 2.4),
+    (0, -47, 105, 13, 5, FAR, 0, 0, -2.2),
+    (0, -64, 105, 11, 9, FAR, 0, 0, 2),
+    (11, -67, 100, 8, 8, FAR, 0, 0, 1),
     (33, -64, 85, 10, 12, 30, -1, 0, -1.8),
     # room for the ear's bowl
     (75, 15, 3, 30, 9, 8, -5, 0, 0),
@@ -53,18 +56,18 @@ BRUSHES = np.array([
 
 # The nose along the midline: level of the row, height, depth, half width, roundness across
 NOSE = np.array([
-    (52, 52, 106.5, 9, 0.95),
-    (44, 44, 105, 10, 0.95),
-    (38, 38, 106.6, 12.5, 0.95),
-    (30, 30.5, 112, 15, 0.98),
-    (20, 21, 118.8, 17, 1.0),
-    (10, 11.5, 125, 18, 1.05),
-    (4, 5, 128.4, 18.6, 1.15),
-    (0.5, 1, 129.4, 18.8, 1.25),
-    (-2.6, -3.2, 128.8, 18.8, 1.35),
-    (-4.4, -6.2, 127, 18.4, 1.45),
-    (-6, -7.8, 123.8, 18, 1.5),
-    (-7.6, -8.6, 120.2, 17, 1.45),
+    (52, 52, 107, 10, 0.95),
+    (44, 44, 106, 11, 0.95),
+    (38, 38, 108, 14, 0.95),
+    (30, 30.5, 113.6, 17, 0.98),
+    (20, 21, 120.6, 20, 1.0),
+    (10, 11.5, 126.4, 21, 1.02),
+    (4, 5, 128.8, 20.5, 1.08),
+    (0.5, 1.4, 129.2, 20, 1.12),
+    (-2.6, -2.4, 128, 19.5, 1.2),
+    (-4.4, -5.2, 125.8, 19, 1.25),
+    (-6, -7, 122.6, 18.2, 1.3),
+    (-7.6, -8.2, 119.4, 17, 1.3),
     (-9.2, -9.2, 116.8, 15, 1.3),
     (-10.8, -10.2, 114.6, 12, 1.1),
     (-14.2, -14, 113.6, 9, 1),
@@ -72,13 +75,14 @@ NOSE = np.array([
 
 # Brushes over the nose, in the coordinates of the base
 NOSE_BRUSHES = np.array([
-    (0, 0, 103, 7.5, 6, FAR, 0, 0, 2.2),  # tip
-    (15, -2, 104, 4.2, 4.8, FAR, 1.6, -0.3, 3.8),  # wings
-    (20.4, 0, 104, 2.4, 6, FAR, -0.6, 0, -2.2),  # crease around the wing
-    (10.3, 4.5, 103, 3, 4, FAR, 0, 0, -1.2),  # groove between wing and tip
-    (15, 7.5, 103, 4, 2.4, FAR, 0, 0, -1.2),  # groove above the wing
+    (0, 0.5, 103, 7, 6, FAR, 0, 0, 1.8),  # tip
+    (8.5, 6, 103, 5, 6, FAR, 0, 0, 3.4),  # sides of the tip
+    (15, 0.5, 104, 4.4, 5.4, FAR, 1.2, 0.4, 5),  # wings
+    (20.6, 1, 104, 2.4, 6, FAR, -0.6, 0, -2),  # crease around the wing
+    (11.5, -1, 103, 2, 3.5, FAR, 0, 0, -1.2),  # groove between wing and tip
+    (16, 9.5, 103, 4, 2.8, FAR, 0, 0, -1),  # groove above the wing
     (7.4, -6.2, 107, 2.5, 1.7, FAR, 0, 7.0, -3.0),  # nostril
-    (13, -6.4, 107, 2.4, 2.0, FAR, 0.4, -1.2, 1.6),  # lower rim of the wing
+    (13, -6.4, 107, 2.8, 2.2, FAR, 0.4, 0.8, 1.4),  # lower rim of the wing
     (0, -6.4, 107, 2.6, 2.4, FAR, 0, -1.0, 0.4),  # columella
 ])  # fmt: skip
 
@@ -117,9 +121,9 @@ def lips(sheet: Sheet, points: np.ndarray) -> np.ndarray:
     x, red = sheet.base[:, 0], sheet.lip_red
     front = sheet.angle < 0.9
     upper = sheet.lip >= 0
-    middle = smoothstep(27, 10, x)
-    profile_up = curve(red, [0, 0.2, 0.6, 1.0, 1.35, 2.2], [-1.0, 0.8, 2.8, 2.0, 0.7, 0])
-    profile_low = curve(red, [0, 0.2, 0.55, 1.0, 1.4, 2.2], [-1.1, 0.8, 2.6, 0.6, -0.8, 0])
+    middle = smoothstep(26, 7, x)
+    profile_up = curve(red, [0, 0.2, 0.6, 1.0, 1.35, 2.2], [-0.6, 1.2, 3.4, 3.0, 1.4, 0])
+    profile_low = curve(red, [0, 0.2, 0.55, 1.0, 1.4, 2.2], [-0.7, 0.9, 2.4, 0.6, -0.4, 0])
     moved = points.copy()
     corner = smoothstep(30, 24, x)
     moved[:, 2] += (
@@ -160,7 +164,7 @@ def lids(sheet: Sheet, points: np.ndarray) -> np.ndarray:
     dome = np.where(r2 < radius**2, dome, EYE_CENTRE[2] - 3 * (np.sqrt(r2) - radius))
     # The crease: the lid dips between margin and brow.
     crease = (
-        -1.5
+        -0.9
         * np.exp(-(((sheet.lid - 7.2) / 2.2) ** 2))
         * smoothstep(15, 22, points[:, 0])
         * smoothstep(49, 42, points[:, 0])
