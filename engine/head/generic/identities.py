@@ -195,6 +195,8 @@ def identity_basis(body: Body) -> np.ndarray:
             moved[ball] = (folded[ball] - EYE_CENTRE) * 0.045
         if name in EAR:
             moved[~body.pieces["ear"]] = 0
+        if name not in ODD:
+            moved[:, 0] *= smoothstep(0, 6, folded[:, 0])  # the two sides meet in the middle
         moved *= mirrored * side if name in ODD else mirrored
         basis.append(moved)
     return np.stack(basis)
