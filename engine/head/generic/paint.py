@@ -26,7 +26,8 @@ def brow_weight(body: Body) -> np.ndarray:
     middle = np.interp(x, [9, 20, 38, 56], [54.5, 58.0, 60.5, 54.5])
     thick = np.interp(x, [7, 14, 40, 57], [3.2, 3.8, 3.0, 1.6])
     along = smoothstep(6, 12, x) * smoothstep(59, 51, x)
-    return smoothstep(1.7, 0.2, np.abs(y - middle) / thick) * along * (z > 40) * body.pieces["skin"]
+    hair = np.exp(-(((y - middle) / thick) ** 2))
+    return hair * along * (z > 40) * body.pieces["skin"]
 
 
 def base_colours(head: Head) -> np.ndarray:

@@ -122,8 +122,8 @@ def lips(sheet: Sheet, points: np.ndarray) -> np.ndarray:
     front = sheet.angle < 0.9
     upper = sheet.lip >= 0
     middle = smoothstep(26, 7, x)
-    profile_up = curve(red, [0, 0.2, 0.6, 1.0, 1.35, 2.2], [-0.6, 1.2, 3.4, 3.0, 1.4, 0])
-    profile_low = curve(red, [0, 0.2, 0.55, 1.0, 1.4, 2.2], [-0.7, 0.9, 2.4, 0.6, -0.4, 0])
+    profile_up = curve(red, [0, 0.2, 0.6, 1.0, 1.35, 2.2], [0.2, 1.4, 3.1, 2.9, 1.3, 0])
+    profile_low = curve(red, [0, 0.2, 0.55, 1.0, 1.4, 2.2], [0.1, 1.3, 2.5, 0.6, -0.4, 0])
     moved = points.copy()
     corner = smoothstep(30, 24, x)
     moved[:, 2] += (

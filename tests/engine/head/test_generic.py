@@ -373,9 +373,7 @@ def test_lids_do_not_pass_through_each_other(head, body, amount, posed):
     side, lid = body.tag("lid_side"), np.abs(body.tag("lid", 99.0))
     near = (lid < 8) & body.pieces["skin"] & (head.vertices[:, 0] > 0)
     near &= np.linalg.norm(head.vertices - head.joints[EYE_LEFT], axis=1) < 0.024
-    upper, lower = (
-        head.faces[(near & (side * sign > 0))[head.faces].all(1)] for sign in (1, -1)
-    )
+    upper, lower = (head.faces[(near & (side * sign > 0))[head.faces].all(1)] for sign in (1, -1))
     assert len(upper) > 40
     assert len(lower) > 40
     assert _crossings(vertices, upper, lower) + _crossings(vertices, lower, upper) == 0
@@ -384,9 +382,7 @@ def test_lids_do_not_pass_through_each_other(head, body, amount, posed):
 def test_lips_at_rest_do_not_pass_through_each_other(head, body):
     side, red = body.tag("lip_side"), body.tag("lip_red", 99.0)
     near = (red < 1) & body.pieces["skin"] & (np.abs(head.vertices[:, 0]) < 0.027)
-    upper, lower = (
-        head.faces[(near & (side * sign > 0))[head.faces].all(1)] for sign in (1, -1)
-    )
+    upper, lower = (head.faces[(near & (side * sign > 0))[head.faces].all(1)] for sign in (1, -1))
     assert len(upper) > 30
     assert _crossings(head.vertices, upper, lower) + _crossings(head.vertices, lower, upper) == 0
 
