@@ -7,8 +7,9 @@ Each person is pictured from several sides with skin, hair and brows. MediaPipe 
 the pictures; the rays through them are brought back to the resting head, where they meet in one
 place for each point. That place, carried over to the mean head and made symmetric, is kept as the
 nearest point of the skin and an offset from it: MediaPipe's points need not lie on the surface.
-Points on the edges of lids and lips, which may hide each other, are put on the edges themselves.
-To be run again whenever the shape of the generic head or the grid of its skin changes.
+Points on the edges of lids and lips, which may hide each other, are put on the edges themselves,
+and no point of one lip on the other. To be run again whenever the shape of the generic head or the
+grid of its skin changes.
 """
 
 import sys
@@ -38,6 +39,14 @@ RIGHT_OF = dict(zip(
     (*UPPER_LID, *LOWER_LID, *UPPER_LINE, *LOWER_LINE),
     (133, 173, 157, 158, 159, 160, 161, 246, 33, 133, 155, 154, 153, 145, 144, 163, 7, 33,
      13, 82, 81, 80, 191, 78, 14, 87, 178, 88, 95, 78), strict=True))  # fmt: skip
+UPPER_LIP = (
+    185, 40, 39, 37, 0, 267, 269, 270, 409, 184, 74, 73, 72, 11, 302, 303, 304, 408,
+    183, 42, 41, 38, 12, 268, 271, 272, 407, 191, 80, 81, 82, 13, 312, 311, 310, 415,
+)  # fmt: skip
+LOWER_LIP = (
+    146, 91, 181, 84, 17, 314, 405, 321, 375, 77, 90, 180, 85, 16, 315, 404, 320, 307,
+    96, 89, 179, 86, 15, 316, 403, 319, 325, 95, 88, 178, 87, 14, 317, 402, 318, 324,
+)  # fmt: skip
 VIEWS = tuple((pitch, yaw) for yaw in (0.0, -0.2, 0.2, -0.4, 0.4) for pitch in (-0.12, 0.12))
 POINTS = 468
 SLACK = 0.0015  # m, from which on a ray's miss counts linearly, not as its square
@@ -94,6 +103,7 @@ def measure(model: HeadModel, people: int, size: int) -> np.ndarray:
     """Median places [468, 3] m on the mean head, beside its surface as far as they were found."""
     import mediapipe
 
+    body = generic_body()
     kept = []
     with mediapipe.solutions.face_mesh.FaceMesh(
         static_image_mode=True, refine_landmarks=True
@@ -104,7 +114,7 @@ def measure(model: HeadModel, people: int, size: int) -> np.ndarray:
             print(f"person {seed + 1} of {people}: {places is not None}", file=sys.stderr)
             if places is None:
                 continue
-            vertices, weights = nearest_on_skin(places, person.head)
+            vertices, weights = nearest_on_skin(places, person.head, body)
             own, mean = (
                 np.einsum("nkc,nk->nc", head.vertices[vertices], weights)
                 for head in (person.head, model.mean)
@@ -124,15 +134,25 @@ def partners(points: np.ndarray) -> np.ndarray:
     return partner
 
 
-def nearest_on_skin(points: np.ndarray, head: Head) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest place on the face's skin: vertices [N, 3] and weights [N, 3]."""
+def nearest_on_skin(points: np.ndarray, head: Head, body: Body) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest place on the face's skin: vertices [N, 3] and weights [N, 3].
+
+    Args:
+        points: [N, 3] m, MediaPipe's.
+        head: the head that they lie on.
+        body: the generic head, of the same vertices.
+    """
     regions = [REGIONS.index(name) for name in SKIN_REGIONS if name != "ear"]
     skin = head.faces[np.isin(head.vertex_region, regions)[head.faces].all(1)]
     triangles = head.vertices[skin].astype(float)
     centres = triangles.mean(1)
+    red = body.tag("lip_red", 9.0) < 2.5
+    side = (red * np.sign(body.tag("lip")))[skin].sum(1)  # + on the upper lip, - on the lower
+    wrong = {point: side < 0 for point in UPPER_LIP} | {point: side > 0 for point in LOWER_LIP}
     faces, weights = [], []
-    for point in points:
-        near = np.argsort(np.linalg.norm(centres - point, axis=1))[:40]
+    for index, point in enumerate(points):
+        far = np.linalg.norm(centres - point, axis=1) + wrong.get(index, 0.0)
+        near = np.argsort(far)[:40]
         found = trimesh.triangles.closest_point(triangles[near], np.tile(point, (len(near), 1)))
         best = np.linalg.norm(found - point, axis=1).argmin()
         place = trimesh.triangles.points_to_barycentric(
@@ -147,7 +167,7 @@ def embed(points: np.ndarray, head: Head, body: Body) -> dict[str, np.ndarray]:
     """Symmetric vertices, weights [468, 3] and offsets [468, 3] m for the places [468, 3] m."""
     partner = partners(points)
     points = (points + points[partner] * (-1, 1, 1)) / 2
-    vertices, weights = nearest_on_skin(points, head)
+    vertices, weights = nearest_on_skin(points, head, body)
     weights = weights / weights.sum(1, keepdims=True)
     offset = points - np.einsum("nkc,nk->nc", head.vertices[vertices], weights)
     edges = (
@@ -161,6 +181,8 @@ def embed(points: np.ndarray, head: Head, body: Body) -> dict[str, np.ndarray]:
         x[0] = body.vertices[edge[0], 0]  # the inner corner of the eye, the middle of the lips
         vertices[chosen], weights[chosen] = snap(body, edge, x)
         offset[chosen] = 0
+        corner = chosen[-1]  # MediaPipe's need not be where the slit ends
+        offset[corner] = points[corner] - weights[corner] @ head.vertices[vertices[corner]]
     for one, other in enumerate(partner):
         if one != other and points[one, 0] > points[other, 0]:
             vertices[other], weights[other] = body.mirror[vertices[one]], weights[one]
@@ -173,7 +195,7 @@ def embed(points: np.ndarray, head: Head, body: Body) -> dict[str, np.ndarray]:
     }
 
 
-def main(people: int = 10, size: int = 448) -> None:
+def main(people: int = 8, size: int = 448) -> None:
     """Measure, make symmetric, put the edges' points on the edges, and write the file."""
     model = build_generic_head()
     embedding = embed(measure(model, people, size), model.mean, generic_body())
