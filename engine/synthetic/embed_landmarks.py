@@ -47,7 +47,7 @@ LOWER_LIP = (
     146, 91, 181, 84, 17, 314, 405, 321, 375, 77, 90, 180, 85, 16, 315, 404, 320, 307,
     96, 89, 179, 86, 15, 316, 403, 319, 325, 95, 88, 178, 87, 14, 317, 402, 318, 324,
 )  # fmt: skip
-VIEWS = tuple((pitch, yaw) for yaw in (0.0, -0.2, 0.2, -0.4, 0.4) for pitch in (-0.12, 0.12))
+VIEWS = tuple((pitch, yaw) for yaw in (0.0, -0.35, 0.35) for pitch in (-0.12, 0.12))
 POINTS = 468
 SLACK = 0.0015  # m, from which on a ray's miss counts linearly, not as its square
 
@@ -195,7 +195,7 @@ def embed(points: np.ndarray, head: Head, body: Body) -> dict[str, np.ndarray]:
     }
 
 
-def main(people: int = 8, size: int = 448) -> None:
+def main(people: int = 8, size: int = 320) -> None:
     """Measure, make symmetric, put the edges' points on the edges, and write the file."""
     model = build_generic_head()
     embedding = embed(measure(model, people, size), model.mean, generic_body())
