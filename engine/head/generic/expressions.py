@@ -91,7 +91,7 @@ def _eye_wide(f: Face) -> np.ndarray:
 
 
 def _cheek_puff(f: Face) -> np.ndarray:
-    cheeks = f.both((44, -22, 82), (15, 16, 28), (6.5, 0, 5.5))
+    cheeks = f.both((44, -22, 82), (15, 16, 28), (8.0, 0, 6.5))
     lip = f.blob((0, -20, 112), (14, 8, 20), (0, 0, 1.5))
     return (cheeks + lip) * f.left_share[:, None]
 
