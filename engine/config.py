@@ -59,7 +59,7 @@ class Capture(Command):
     """Track the head in a video and write a capture folder."""
 
     clip: Positional[Path] = field(kw_only=True)
-    """Any video that OpenCV reads."""
+    """A video file, or a folder of pictures."""
     out: Positional[Path] = field(kw_only=True)
     """Capture folder to write; an unfinished one is continued."""
     head: str = "generic"
@@ -68,6 +68,15 @@ class Capture(Command):
     """Width and height of the stored pictures, px; never larger than the clip's shorter side."""
     frames: str = ""
     """Frame range A-B of the clip, counted from 0, B included; all when empty."""
+    stride: int = 1
+    """Take every so many-th frame of the range."""
+    fps: float = 0.0
+    """Frames per second of a folder of pictures; 0 = 25. Videos have their own."""
+    person: str = ""
+    """Whom to follow when there are several: largest, left, right, middle, or a point X,Y of the
+    first frame, 0 to 1 from its upper left corner."""
+    landmarks: Path | None = None
+    """A MediaPipe face_landmarker.task model of your own, or landmarks as npz, json or csv."""
     device: str = "auto"
     """auto, cpu or cuda."""
 

@@ -15,7 +15,7 @@ import torch
 
 from ..config import Capture as CaptureConfig
 from ..devices import resolve_device
-from ..errors import Cancelled, CaptureError, ClipError
+from ..errors import CaptureError, ClipError
 from ..head.library import load_head_model
 from ..head.model import Head, HeadModel, fingerprint
 from ..head.motion import Motion
@@ -26,17 +26,20 @@ from .crop import Crop, choose_crop
 from .fit import ITERATIONS, Fit, figures, fit_clip
 from .folder import MIN_FRAMES, Capture, read_capture, write_capture, write_frame
 from .gaze import eye_rotations
-from .landmarks import FACE_POINTS, Track, track_clip
+from .marks import FACE_POINTS, runs
 from .matte import NeckCut, head_matte
-from .mediapipe_models import MediaPipeFaces, MediaPipeMatte
+from .mediapipe_models import MediaPipeMatte
 from .outline import SIZE as OUTLINE_SIZE
 from .outline import Outlines, key_frames, outside_distance
 from .overlay import progress, write_overlay
 from .pose import WORLD_AXES
-from .stages import check_writable, claim_pictures, has_pictures, keep, kept, key_of
-from .video import Clip, open_clip, parse_range
+from .source import Source, open_source, select
+from .stages import check_writable, claim_pictures, has_pictures, keep, kept, key_of, sweep
+from .timeline import write_timeline
+from .track import Usable
+from .tracking import check_landmarks, find_face, notes
 
-METHOD = 1  # raised when a stage computes something else than before
+METHOD = 2  # raised when a stage computes something else than before
 MIN_SIZE = 32  # px
 TEST_SHARE = 8  # the last eighth of the frames is the test set
 LOST = 0.10  # of the outer-eye distance: a frame fitted worse than this shows no usable face
@@ -49,8 +52,9 @@ def run(config: CaptureConfig, job: Job) -> dict:
         ClipError, HeadError, DeviceError, DependencyError, SpaceError, Cancelled: as they say.
     """
     started = time.time()
-    clip = open_clip(config.clip)
-    first, last = parse_range(config.frames)
+    clip = open_source(config.clip, config.fps)
+    selection = select(config.frames, config.stride)
+    landmarks = check_landmarks(config.landmarks, config.person)
     if config.size < MIN_SIZE:
         raise ClipError(
             f"Pictures of {config.size} px are too small.", f"Use --size {MIN_SIZE} or more."
@@ -59,18 +63,22 @@ def run(config: CaptureConfig, job: Job) -> dict:
     model = load_head_model(config.head)
     check_writable(config.out)
 
-    clip_key = key_of(method=METHOD, clip=clip.digest(), first=first, last=last)
+    clip_key = key_of(
+        method=METHOD, clip=clip.digest(), landmarks=landmarks, person=config.person,
+        first=selection.first, last=selection.last, stride=selection.stride,
+    )  # fmt: skip
     fit_key = key_of(clip=clip_key, head=model.mean.model_fingerprint, points=_points_digest(model))
     key = key_of(fit=fit_key, size=config.size)
     done = _finished(config.out, key)
     if done is not None:
         return dict(done.figures)
 
-    track = _landmarks(clip, first, last, config.out, clip_key, job)
-    fit, numbers = _fit(model, track, clip, config.out, fit_key, device, job)
-    crop = choose_crop(
-        np.stack([track.points[i] for i in numbers]), clip.width, clip.height, config.size
-    )
+    track = find_face(clip, selection, config.landmarks, config.person, config.out, clip_key, job)
+    sweep(config.out)
+    fit, fitted = _fit(model, track, clip, config.out, fit_key, device, job)
+    marks, numbers = track.with_misfits(fitted), np.flatnonzero(fitted)
+    faces = track.points[numbers, :FACE_POINTS]
+    crop = choose_crop(faces, clip.width, clip.height, config.size)
     subject = _subject(model, fit)
     capture = Capture(
         path=config.out,
@@ -80,17 +88,21 @@ def run(config: CaptureConfig, job: Job) -> dict:
         motion=Motion(fit.psi, fit.theta, fit.translation),
         train=tuple(range(_train_count(len(numbers)))),
         test=tuple(range(_train_count(len(numbers)), len(numbers))),
+        times=tuple(track.times[numbers].tolist()),
+        marks=runs(track.numbers, marks),
     )
     tensors = HeadTensors.of(subject, device)
     frames = [track.frames[i] for i in numbers]
     claim_pictures(config.out, key)
     _pictures(capture, clip, frames, crop, tensors, job)
     _overlay(capture, tensors, job)
+    write_timeline(config.out / "timeline.png", track.numbers, marks)
     result = {
         "frames_used": len(frames),
         "frames_total": track.seen,
         **figures(fit),
         "seconds": round(time.time() - started, 2),
+        **notes(clip, selection, track, marks, crop),
     }
     source = {
         "kind": "clip", "clip": str(clip.path.resolve()), "frames": frames, "key": key,
@@ -109,29 +121,12 @@ def _finished(out: Path, key: str) -> Capture | None:
     return capture if capture.source.get("key") == key else None
 
 
-def _landmarks(clip: Clip, first: int, last: int | None, out: Path, key: str, job: Job) -> Track:
-    arrays = kept(out, "landmarks", key)
-    track = Track([], []) if arrays is None else Track.from_arrays(arrays)
-    if track.complete:
-        return track
-    provider = MediaPipeFaces()
-    try:
-        track_clip(clip, first, last, provider, job, track)
-    except Cancelled:
-        if track.frames:
-            keep(out, "landmarks", key, track.to_arrays())
-        raise
-    finally:
-        provider.close()
-    keep(out, "landmarks", key, track.to_arrays())
-    return track
-
-
 def _fit(
-    model: HeadModel, track: Track, clip: Clip, out: Path, key: str, device: torch.device, job: Job
-) -> tuple[Fit, np.ndarray]:
-    """The fit of the usable frames, and which of the track's frames those are."""
-    points = np.stack(track.points)
+    model: HeadModel, track: Usable, clip: Source, out: Path, key: str, device: torch.device,
+    job: Job,
+) -> tuple[Fit, np.ndarray]:  # fmt: skip
+    """The fit of the frames that could be fitted, and which of the track's [N] bool those are."""
+    points = track.points
     arrays = kept(out, "fit", key)
     if arrays is None:
         fit = fit_clip(
@@ -156,12 +151,13 @@ def _fit(
             f"at least {MIN_FRAMES} are needed.",
             "Use a steadier or sharper clip.",
         )
-    return fit.only(usable), np.flatnonzero(usable)
+    return fit.only(usable), usable
 
 
-def _outlines(track: Track, clip: Clip) -> Outlines:
+def _outlines(track: Usable, clip: Source) -> Outlines:
     """Where the person is in a few frames."""
-    crop = choose_crop(np.stack(track.points), clip.width, clip.height, OUTLINE_SIZE)
+    faces = track.points[:, :FACE_POINTS]
+    crop = choose_crop(faces, clip.width, clip.height, OUTLINE_SIZE)
     chosen = key_frames(len(track.frames))
     model = MediaPipeMatte()
     try:
@@ -172,7 +168,9 @@ def _outlines(track: Track, clip: Clip) -> Outlines:
     return Outlines(chosen[: len(maps)], np.stack(maps), crop)
 
 
-def _with_gaze(fit: Fit, model: HeadModel, points: np.ndarray, clip: Clip) -> Fit:
+def _with_gaze(fit: Fit, model: HeadModel, points: np.ndarray, clip: Source) -> Fit:
+    if not np.isfinite(points).all():  # landmarks without irises: the eyes look straight ahead
+        return fit
     theta = fit.theta.copy()
     eyes = eye_rotations(model.subject(fit.beta), points, theta[:, 0], fit.translation,
                          (fit.focal, fit.distance), (clip.width / 2, clip.height / 2))  # fmt: skip
@@ -190,7 +188,7 @@ def _subject(model: HeadModel, fit: Fit) -> Head:
     )
 
 
-def _camera(fit: Fit, clip: Clip, crop: Crop) -> Camera:
+def _camera(fit: Fit, clip: Source, crop: Crop) -> Camera:
     """The stored pictures' camera: the clip's; its axis meets the middle of the whole frame."""
     focal = fit.focal * crop.scale
     cx, cy = crop.points(np.array([clip.width / 2, clip.height / 2]))
@@ -201,7 +199,7 @@ def _camera(fit: Fit, clip: Clip, crop: Crop) -> Camera:
 
 
 def _pictures(
-    capture: Capture, clip: Clip, frames: list[int], crop: Crop, tensors: HeadTensors, job: Job
+    capture: Capture, clip: Source, frames: list[int], crop: Crop, tensors: HeadTensors, job: Job
 ) -> None:
     """Write images and mattes of the frames that lack them."""
     missing = {
