@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import ClipError
 from .crop import Crop, head_boxes
-from .landmarks import LandmarkProvider
+from .landmarks import SAME, LandmarkProvider, overlap
 from .marks import FACE_POINTS, Mark
 
 WINDOW = 2.6  # the square's side in longer sides of the face's box
@@ -23,6 +23,7 @@ DETAIL = 384  # px of the square's picture; the nets see a face at 192 px
 DRIFT = 0.12  # of the square's side that the face may be off its middle
 GROWTH = 1.3  # times larger or smaller that the face may become
 WHOLE = 1280  # px of the longer side that whole frames are searched at
+QUARTER = 0.6  # of width and height: quarters overlap, so that none cuts a face in two
 REACH = 1.0  # face sizes from where it is expected within which a face is the same person's
 CROWD = 5  # a second face counts when it is there this many frames running
 
@@ -146,14 +147,32 @@ class Follower:
             self.square = None
             return 0
         if self.place is not None:  # the person last seen, not whoever else is there now
-            middle = (boxes[:, :2] + boxes[:, 2:]) / 2
-            chosen = int(np.linalg.norm(middle - self.place[:2], axis=1).argmin())
+            away = np.linalg.norm((boxes[:, :2] + boxes[:, 2:]) / 2 - self.place[:2], axis=1)
+            chosen = int(away.argmin())
+            if self.person is not None and away[chosen] > REACH * self.place[2]:
+                self.square = None
+                return 0
         else:
             chosen = (self.person or Person("largest")).choose(boxes, self.width, self.height)
         self._put_square(*_place(boxes[chosen]))
         return len(boxes) - 1
 
     def _boxes(self, picture: np.ndarray) -> np.ndarray:
+        """Faces [F, 4] px; in a large frame that seems to have none, in its quarters too."""
+        boxes = self._find(picture)
+        height, width = picture.shape[:2]
+        if len(boxes) or max(height, width) <= WHOLE:
+            return boxes
+        down, right = round(QUARTER * height), round(QUARTER * width)
+        for top in (0, height - down):
+            for left in (0, width - right):
+                part = np.ascontiguousarray(picture[top : top + down, left : left + right])
+                for box in self._find(part) + (left, top, left, top):
+                    if all(overlap(box.reshape(2, 2), b.reshape(2, 2)) <= SAME for b in boxes):
+                        boxes = np.concatenate([boxes, box[None]])
+        return boxes
+
+    def _find(self, picture: np.ndarray) -> np.ndarray:
         scale = min(WHOLE / max(picture.shape[:2]), 1.0)
         small = picture
         if scale < 1:

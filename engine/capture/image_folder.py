@@ -113,7 +113,9 @@ def _size(path: Path) -> tuple[int, int]:
     """Width and height, px, after the rotation noted in the file; from its header alone."""
     try:
         with Image.open(path) as image:
-            lying = image.getexif().get(_ORIENTATION) in _LYING
+            # Of a PNG, Pillow would decode all to look for a tag that cameras put into JPEGs.
+            tags = {} if image.format == "PNG" else image.getexif()
+            lying = tags.get(_ORIENTATION) in _LYING
             return image.size[::-1] if lying else image.size
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError) as error:
         raise ClipError(

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What each frame is good for: measures taken while tracking, and the marks that follow from them.
 
-Sharpness is the slope of a picture's fine detail over that of its coarse detail, minus one: it does
-not depend on light or contrast, and falls towards zero as the picture blurs. A face's colours are
+Sharpness is the slope of a picture's fine detail over that of its coarse detail, minus one, in the
+direction where it is least: it does not depend on light or contrast, and falls towards zero as the
+picture blurs. A face's colours are
 those of a slightly smoothed picture at its landmarks. Both are judged against the clip's own
 median, so a clip that is blurred or covered throughout is not noticed.
 """
@@ -19,11 +20,12 @@ FACE_POINTS = 468
 SIDE = 256  # px at most of the square that sharpness is measured in
 COLOUR_SIDE = 64  # px of the square that colours are read from
 OUTSIDE = 0.03  # of the face's landmarks, beyond the picture
-BLURRED = 0.5  # of the clip's median sharpness
-STRANGE, SPREADS = 18.0, 5.0  # Lab units and robust deviations from the clip's colour at a landmark
+BLURRED = 0.6  # of the clip's median sharpness
+STRANGE, SPREADS = 12.0, 4.0  # Lab units and robust deviations from a landmark's usual colour
 COVERED = 0.12  # of the visible landmarks whose colour is strange
 VISIBLE = 0.2  # of a triangle's usual area, below which its corners are turned away
 ENOUGH = 0.3  # of the landmarks must be visible for their colours to be judged
+FEATURELESS = 3.0  # times the clip's median sharpness: noise alone, as on a hand or a wall
 CLOSER = (0.4, 2.5)  # a face's height over the clip's median within which its sharpness is compared
 
 
@@ -68,14 +70,18 @@ def measure(picture: np.ndarray, points: np.ndarray) -> tuple[float, np.ndarray]
 
 def _sharpness(square: np.ndarray, inside: np.ndarray) -> float:
     grey = cv2.cvtColor(square, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    fine, coarse = (_slope(cv2.GaussianBlur(grey, (0, 0), sigma))[inside] for sigma in (0.8, 3.2))
-    if not fine.size or coarse.mean() < 1e-3:
+    fine, coarse = (_slopes(cv2.GaussianBlur(grey, (0, 0), sigma), inside) for sigma in (0.8, 3.2))
+    if fine.size == 0 or coarse.min() < 1e-3:
         return 0.0
-    return max(float(fine.mean() / coarse.mean()) - 1, 0.0)
+    return max(float((fine / coarse).min()) - 1, 0.0)
 
 
-def _slope(grey: np.ndarray) -> np.ndarray:
-    return np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
+def _slopes(grey: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Mean steepness [4] along x, y and both diagonals: motion blurs along one of them."""
+    if not inside.any():
+        return np.zeros(0)
+    x, y = (cv2.Sobel(grey, cv2.CV_32F, *way)[inside] for way in ((1, 0), (0, 1)))
+    return np.array([np.abs(way).mean() for way in (x, y, (x + y) / 2**0.5, (x - y) / 2**0.5)])
 
 
 def judge(
@@ -96,16 +102,15 @@ def judge(
     face = points[:, :FACE_POINTS]
     beyond = ((face < 0) | (face > (width, height))).any(-1).mean(1)
     _set(marks, beyond > OUTSIDE, Mark.OUTSIDE)
-    good = marks == Mark.OK
-    if good.any():
-        size = np.ptp(face[..., 1], axis=1)
-        size = size / np.median(size[good])
-        alike = (size > CLOSER[0]) & (size < CLOSER[1])
-        _set(marks, alike & (sharpness < BLURRED * np.median(sharpness[good])), Mark.BLURRED)
     good = np.flatnonzero(marks == Mark.OK)
-    if len(good):
-        share = strange_colours(face[good], colours[good])
-        marks[good[share > COVERED]] = Mark.COVERED
+    if not len(good):
+        return marks
+    size = np.ptp(face[..., 1], axis=1) / np.median(np.ptp(face[good][..., 1], axis=1))
+    usual = np.median(sharpness[good])
+    _set(marks, sharpness > FEATURELESS * usual, Mark.COVERED)
+    marks[good[strange_colours(face[good], colours[good]) > COVERED]] = Mark.COVERED
+    alike = (size > CLOSER[0]) & (size < CLOSER[1])
+    _set(marks, alike & (sharpness < BLURRED * usual), Mark.BLURRED)
     return marks
 
 

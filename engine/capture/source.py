@@ -62,10 +62,8 @@ class Selection:
 
     def count(self, frames: int) -> int:
         """How many frames that are of a source with `frames`; 0 where nobody knows."""
-        if not frames and self.last is None:
-            return 0
-        end = self.last if not frames else min(frames - 1, self.last or frames - 1)
-        return max((end - self.first) // self.stride + 1, 0)
+        ends = [end for end in (self.last, frames - 1 if frames else None) if end is not None]
+        return max((min(ends) - self.first) // self.stride + 1, 0) if ends else 0
 
 
 def open_source(path: Path, fps: float = 0.0) -> Source:
@@ -97,7 +95,7 @@ def select(frames: str, stride: int) -> Selection:
     first, last = parse_range(frames)
     if stride < 1:
         raise ClipError(
-            f"A stride of {stride} is none.", "Use 1 for every frame, 2 for every second."
+            f"{stride} is no stride.", "Use 1 for every frame, 2 for every second."
         )
     return Selection(first, last, stride)
 

@@ -78,6 +78,7 @@ class Chunks:
     def __init__(self, folder: Path, stage: str, key: str) -> None:
         self.folder, self.stage, self.key = folder, stage, key
         self._count = 0
+        self._made = not folder.exists()  # the folder goes again if all in it goes
 
     def read(self) -> list[dict[str, np.ndarray]]:
         """What was kept, in order."""
@@ -99,12 +100,12 @@ class Chunks:
         self._count += 1
 
     def discard(self) -> None:
-        """Remove all of it, and the folders that are empty then."""
+        """Remove all of it, and the folders made for it that are empty then."""
         place = self.folder / "stages" / self.stage
         for file in place.glob("*.safetensors"):
             file.unlink()
         self._count = 0
-        for folder in (place, place.parent, self.folder):
+        for folder in (place, place.parent, *([self.folder] if self._made else [])):
             try:
                 folder.rmdir()
             except OSError:  # it is not there, or holds something else
