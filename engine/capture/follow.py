@@ -167,7 +167,7 @@ class Follower:
         for top in (0, height - down):
             for left in (0, width - right):
                 part = np.ascontiguousarray(picture[top : top + down, left : left + right])
-                for box in self._find(part) + (left, top, left, top):
+                for box in self._find(part) + np.array([left, top, left, top]):
                     if all(overlap(box.reshape(2, 2), b.reshape(2, 2)) <= SAME for b in boxes):
                         boxes = np.concatenate([boxes, box[None]])
         return boxes

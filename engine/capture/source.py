@@ -94,9 +94,7 @@ def select(frames: str, stride: int) -> Selection:
     """
     first, last = parse_range(frames)
     if stride < 1:
-        raise ClipError(
-            f"{stride} is no stride.", "Use 1 for every frame, 2 for every second."
-        )
+        raise ClipError(f"{stride} is no stride.", "Use 1 for every frame, 2 for every second.")
     return Selection(first, last, stride)
 
 

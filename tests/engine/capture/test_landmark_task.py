@@ -14,7 +14,10 @@ from engine.capture.mediapipe_models import MediaPipeFaces
 from engine.errors import ClipError
 
 MODULES = Path(mediapipe.__file__).parent / "modules"
-NETWORKS = ("face_detection/face_detection_short_range.tflite", "face_landmark/face_landmark.tflite")
+NETWORKS = (
+    "face_detection/face_detection_short_range.tflite",
+    "face_landmark/face_landmark.tflite",
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ def test_what_is_no_bundle_is_refused(tmp_path):
         TaskFaces(tmp_path / "none.task")
     text = tmp_path / "text.task"
     text.write_text("no zip")
-    with pytest.raises(ClipError, match="no MediaPipe .task file"):
+    with pytest.raises(ClipError, match=r"no MediaPipe \.task file"):
         TaskFaces(text)
 
 

@@ -62,4 +62,4 @@ def test_faces_that_are_not_finite_are_none_but_irises_may_be_missing():
 @pytest.mark.parametrize(("x", "share"), [(0, 1.0), (50, 0.5), (200, 0.0)])
 def test_overlap_is_a_share_of_the_smaller_box(x, share):
     square = np.array([[0, 0], [100, 100.0]])
-    assert overlap(square, square + (x, 0)) == pytest.approx(share)
+    assert overlap(square, square + np.array([x, 0])) == pytest.approx(share)

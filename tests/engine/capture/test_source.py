@@ -32,7 +32,8 @@ def test_impossible_frame_rates_are_refused(tmp_path, fps):
 
 
 @pytest.mark.parametrize("selection", [
-    Selection(), Selection(3), Selection(0, 7), Selection(2, 99), Selection(0, 0), Selection(1, 9, 4),
+    Selection(), Selection(3), Selection(0, 7), Selection(2, 99), Selection(0, 0),
+    Selection(1, 9, 4),
 ])  # fmt: skip
 def test_frames_are_counted_as_they_are_read(head_clip, selection):
     clip = open_source(head_clip)
