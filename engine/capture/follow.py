@@ -53,7 +53,7 @@ def parse_person(text: str) -> Person | None:
     Raises:
         ClipError: it is none of these.
     """
-    text = text.strip()
+    text = text.strip().lower()
     if not text:
         return None
     if text in ("largest", "left", "right", "middle"):

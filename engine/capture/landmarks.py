@@ -6,7 +6,6 @@ iris (468…472 the subject's right eye, 473…477 the left), in pixels of the c
 that nobody found are not-a-number.
 """
 
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -43,22 +42,6 @@ class LandmarkProvider(Protocol):
     def close(self) -> None:
         """Let go of the models."""
         ...
-
-
-def landmark_provider(file: Path | None) -> LandmarkProvider:
-    """MediaPipe's face mesh, or the user's `.task` file.
-
-    Raises:
-        ClipError: the file is no face landmarker.
-        DependencyError: mediapipe is missing or broken.
-    """
-    if file is None:
-        from .mediapipe_models import MediaPipeFaces
-
-        return MediaPipeFaces()
-    from .landmark_task import TaskFaces
-
-    return TaskFaces(file)
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> float:

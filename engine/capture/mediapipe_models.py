@@ -80,6 +80,7 @@ class MediaPipeFaces:
         """Forget where faces were."""
         with quiet():
             self._mesh.reset()
+        self._silent = True
 
     def close(self) -> None:
         """Let go of the models."""

@@ -19,7 +19,7 @@ WORDS = {
     Mark.OUTSIDE: "cut by the edge", Mark.SECOND_PERSON: "second person",
     Mark.NOT_FITTED: "not fitted",
 }  # fmt: skip
-LEAST_WIDTH = 960  # px of the strip
+LEAST_WIDTH = 1120  # px of the strip
 STRIP, MARGIN, TEXT = 56, 24, 0.5
 INK, PAPER = (40, 40, 44), 255
 

@@ -11,8 +11,10 @@ from ..errors import ClipError
 from ..jobs import Job
 from .crop import WANDERS, Crop, wandering
 from .follow import Follower, parse_person
-from .landmarks import landmark_provider
+from .landmark_task import TaskFaces
+from .landmarks import LandmarkProvider
 from .marks import FACE_POINTS, Mark
+from .mediapipe_models import MediaPipeFaces
 from .recorded import SUFFIXES, read_landmarks
 from .source import Selection, Source
 from .stages import Chunks
@@ -80,7 +82,7 @@ def _track(
     if file is not None and file.suffix.lower() != TASK:
         recorded = read_landmarks(file, source.width, source.height)
         return track_clip(source, selection, recorded, job, chunks)
-    provider = landmark_provider(file)
+    provider: LandmarkProvider = MediaPipeFaces() if file is None else TaskFaces(file)
     try:
         follower = Follower(provider, source.width, source.height, parse_person(person))
         return track_clip(source, selection, follower, job, chunks)

@@ -46,7 +46,6 @@ class Clip:
     def read(self, first: int = 0, last: int | None = None, stride: int = 1) -> Iterator[Frame]:
         """Every `stride`-th frame from `first` to `last`, both included."""
         capture = _open(self.path)
-        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         number, time = 0, -1 / self.fps
         try:
             while (last is None or number <= last) and capture.grab():
@@ -136,7 +135,9 @@ def _open(path: Path) -> cv2.VideoCapture:
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        return cv2.VideoCapture(str(path))
+        capture = cv2.VideoCapture(str(path))
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+        return capture
     finally:
         cv2.utils.logging.setLogLevel(level)
 

@@ -295,7 +295,7 @@ def test_pictures_in_a_folder_with_landmarks_from_a_file(
     kept = np.delete(np.arange(24), [3, 4])
     landmarks = tmp_path / "landmarks.npz"
     np.savez(landmarks, frames=kept, points=track["points"][kept, :468])
-    monkeypatch.setattr("engine.capture.tracking.landmark_provider", None)
+    monkeypatch.setattr("engine.capture.tracking.MediaPipeFaces", None)
     config = CaptureConfig(clip=tmp_path / "pictures", out=tmp_path / "out", size=64, fps=12.5,
                            landmarks=landmarks, device="cpu")  # fmt: skip
     result = run(config, job)

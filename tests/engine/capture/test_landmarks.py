@@ -4,13 +4,12 @@
 import numpy as np
 import pytest
 
-from engine.capture.landmarks import POINTS, distinct, landmark_provider, overlap
+from engine.capture.landmarks import POINTS, distinct, overlap
 from engine.capture.mediapipe_models import MediaPipeFaces, MediaPipeMatte
 
 
 def test_mediapipe_finds_the_face_where_it_is(head_pictures, capfd):
-    provider = landmark_provider(None)
-    assert isinstance(provider, MediaPipeFaces)
+    provider = MediaPipeFaces()
     boxes = provider.find(head_pictures[0])
     found = [provider.follow(picture) for picture in head_pictures[:3]]
     provider.close()
@@ -25,13 +24,14 @@ def test_mediapipe_finds_the_face_where_it_is(head_pictures, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_started_anew_it_tells_the_same_again(head_pictures):
+def test_started_anew_it_tells_the_same_again(head_pictures, capfd):
     provider = MediaPipeFaces()
     first = [provider.follow(picture)[0] for picture in head_pictures[:4]]
     provider.restart()
     again = [provider.follow(picture)[0] for picture in head_pictures[:4]]
     provider.close()
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_mediapipe_mattes_the_person(head_pictures):
