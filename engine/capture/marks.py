@@ -107,10 +107,12 @@ def judge(
         return marks
     size = np.ptp(face[..., 1], axis=1) / np.median(np.ptp(face[good][..., 1], axis=1))
     usual = np.median(sharpness[good])
-    _set(marks, sharpness > FEATURELESS * usual, Mark.COVERED)
-    marks[good[strange_colours(face[good], colours[good]) > COVERED]] = Mark.COVERED
     alike = (size > CLOSER[0]) & (size < CLOSER[1])
-    _set(marks, alike & (sharpness < BLURRED * usual), Mark.BLURRED)
+    blurred = alike & (sharpness < BLURRED * usual)
+    _set(marks, sharpness > FEATURELESS * usual, Mark.COVERED)
+    strange = strange_colours(face[good], colours[good], ~blurred[good]) > COVERED
+    _set(marks, np.isin(np.arange(len(marks)), good[strange]), Mark.COVERED)
+    _set(marks, blurred, Mark.BLURRED)
     return marks
 
 
@@ -118,7 +120,7 @@ def _set(marks: np.ndarray, where: np.ndarray, mark: Mark) -> None:
     marks[where & (marks == Mark.OK)] = mark
 
 
-def strange_colours(face: np.ndarray, colours: np.ndarray) -> np.ndarray:
+def strange_colours(face: np.ndarray, colours: np.ndarray, sharp: np.ndarray) -> np.ndarray:
     """Share [N] of the visible landmarks whose colour is not the one they have in the clip.
 
     Brighter or darker light on the whole face is no strange colour.
@@ -126,15 +128,20 @@ def strange_colours(face: np.ndarray, colours: np.ndarray) -> np.ndarray:
     Args:
         face: [N, 468, 2] px.
         colours: [N, 468, 3] uint8 RGB.
+        sharp: [N] bool, frames to take the usual colours from if they are not strange themselves.
     """
     lab = cv2.cvtColor(colours.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    usual = np.median(lab, axis=0)
-    shift = lab - usual
-    shift -= np.median(shift, axis=1, keepdims=True)
-    away = np.linalg.norm(shift, axis=-1)  # [N, 468]
-    limit = np.maximum(STRANGE, SPREADS * 1.4826 * np.median(away, axis=0))
     seen = _facing(face)
-    share = ((away > limit) & seen).sum(1) / np.maximum(seen.sum(1), 1)
+    trusted = sharp if sharp.any() else np.ones(len(face), bool)
+    share = np.zeros(len(face))
+    for _ in range(2):
+        shift = lab - np.median(lab[trusted], axis=0)
+        shift -= np.median(shift, axis=1, keepdims=True)
+        away = np.linalg.norm(shift, axis=-1)  # [N, 468]
+        limit = np.maximum(STRANGE, SPREADS * 1.4826 * np.median(away[trusted], axis=0))
+        share = ((away > limit) & seen).sum(1) / np.maximum(seen.sum(1), 1)
+        sound = trusted & (share < COVERED / 2)
+        trusted = sound if sound.any() else trusted
     return np.where(seen.mean(1) >= ENOUGH, share, 0.0)
 
 

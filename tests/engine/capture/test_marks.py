@@ -97,9 +97,21 @@ def test_strange_colours_are_a_share_of_what_is_seen():
     face = np.tile(grid * 5 + random.uniform(-1, 1, grid.shape), (20, 1, 1)).astype(np.float32)
     colours = np.full((20, 468, 3), (190, 150, 130), np.uint8)
     colours[11, :117] = (40, 90, 160)
-    share = strange_colours(face, colours)
+    share = strange_colours(face, colours, np.ones(20, bool))
     assert share[11] == pytest.approx(117 / 468, abs=0.02)
     assert np.delete(share, 11).max() == 0
+
+
+def test_many_covered_frames_do_not_pass_for_usual_ones():
+    random = np.random.default_rng(0)
+    grid = np.stack(np.meshgrid(np.arange(26), np.arange(18)), -1).reshape(-1, 2)
+    face = np.tile(grid * 5 + random.uniform(-1, 1, grid.shape), (30, 1, 1)).astype(np.float32)
+    colours = np.full((30, 468, 3), (190, 150, 130), np.uint8)
+    colours[:10] = random.integers(0, 255, (10, 468, 3))
+    colours[20, :80] = (145, 115, 100)
+    share = strange_colours(face, colours, np.ones(30, bool))
+    assert share[:10].min() > 0.5
+    assert share[20] == pytest.approx(80 / 468, abs=0.02)
 
 
 def test_runs_end_where_the_mark_changes():
