@@ -7,9 +7,6 @@ border or changes size, and the provider starts anew whenever it is: what it rem
 picture would be wrong in the next.
 """
 
-import re
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
@@ -17,6 +14,7 @@ from ..errors import ClipError
 from .crop import Crop, head_boxes
 from .landmarks import SAME, LandmarkProvider, overlap
 from .marks import FACE_POINTS, Mark
+from .person import Person
 
 WINDOW = 2.6  # the square's side in longer sides of the face's box
 DETAIL = 384  # px of the square's picture; the nets see a face at 192 px
@@ -26,49 +24,6 @@ WHOLE = 1280  # px of the longer side that whole frames are searched at
 QUARTER = 0.6  # of width and height: quarters overlap, so that none cuts a face in two
 REACH = 1.0  # face sizes from where it is expected within which a face is the same person's
 CROWD = 5  # a second face counts when it is there this many frames running
-
-
-@dataclass(frozen=True)
-class Person:
-    """Which of several people is meant, at the beginning of the clip."""
-
-    rule: str  # largest, left, right, middle, or point
-    point: tuple[float, float] = (0.5, 0.5)  # 0…1 of the picture, for `point`
-
-    def choose(self, boxes: np.ndarray, width: int, height: int) -> int:
-        """Which of the boxes [F, 4] px, left, top, right, bottom."""
-        x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
-        area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-        u, v = self.point
-        away = {
-            "largest": -area, "left": x, "right": -x, "middle": np.abs(x - width / 2),
-            "point": np.hypot(x - u * width, y - v * height),
-        }  # fmt: skip
-        return int(np.argmin(away[self.rule]))
-
-
-def parse_person(text: str) -> Person | None:
-    """`largest`, `left`, `right`, `middle` or `X,Y`; nothing → None, one person alone.
-
-    Raises:
-        ClipError: it is none of these.
-    """
-    text = text.strip().lower()
-    if not text:
-        return None
-    if text in ("largest", "left", "right", "middle"):
-        return Person(text)
-    match = re.fullmatch(r"\s*([\d.]+)\s*,\s*([\d.]+)\s*", text)
-    try:
-        point = (float(match[1]), float(match[2])) if match else None
-    except ValueError:
-        point = None
-    if point is None or not all(0 <= value <= 1 for value in point):
-        raise ClipError(
-            f"“{text}” names no person.",
-            "Use largest, left, right, middle, or a point X,Y of the first frame, each 0 to 1.",
-        )
-    return Person("point", point)
 
 
 class Follower:
@@ -141,7 +96,7 @@ class Follower:
         """Put the square around the person in a whole frame; how many other people there are."""
         self._searched = True
         boxes = self._boxes(picture)
-        if self.person is None and len(boxes) > 1:
+        if len(boxes) > 1:
             boxes = np.array([box for box in boxes if self._is_face(picture, box)]).reshape(-1, 4)
         if not len(boxes):
             self.square = None

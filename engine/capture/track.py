@@ -225,12 +225,10 @@ def remarks(
     missing = promised - len(numbers)
     if missing > max(SHORT * promised, 2):
         said.append(
-            f"{source.path.name} breaks off or is damaged: of {promised} frames "
-            f"{len(numbers)} could be read and were used."
+            f"{source.path.name} breaks off or is damaged: of {promised} frames only "
+            f"{len(numbers)} could be read."
         )
     counts = Counter(Mark(int(mark)) for mark in marks if mark != Mark.OK)
     if counts:
-        said.append(
-            f"Of {len(marks)} frames {sum(counts.values())} were left out: {listed(counts)}."
-        )
+        said.append(f"Left out of {len(marks)} frames: {listed(counts)}.")
     return said

@@ -10,11 +10,12 @@ import numpy as np
 from ..errors import ClipError
 from ..jobs import Job
 from .crop import WANDERS, Crop, wandering
-from .follow import Follower, parse_person
+from .follow import Follower
 from .landmark_task import TaskFaces
 from .landmarks import LandmarkProvider
 from .marks import FACE_POINTS, Mark
 from .mediapipe_models import MediaPipeFaces
+from .person import parse_person
 from .recorded import SUFFIXES, read_landmarks
 from .source import Selection, Source
 from .stages import Chunks
@@ -29,15 +30,19 @@ def check_landmarks(file: Path | None, person: str) -> str:
     """What tells this way of finding landmarks from others.
 
     Raises:
-        ClipError: the file is missing or of an unknown kind, or the person is none.
+        ClipError: the file is missing or of an unknown kind; the person is none, or needless.
     """
-    parse_person(person)
+    chosen = parse_person(person)
     if file is None:
         return "mediapipe"
     if file.suffix.lower() not in (TASK, *SUFFIXES):
         raise ClipError(
             f"{file} is no kind of landmark file that capture reads.",
             f"Give a {TASK} model, or landmarks as {', '.join(SUFFIXES)}.",
+        )
+    if chosen is not None and file.suffix.lower() != TASK:
+        raise ClipError(
+            f"The landmarks in {file} are of one person already.", "Leave --person out."
         )
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()

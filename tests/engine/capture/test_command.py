@@ -301,7 +301,7 @@ def test_pictures_in_a_folder_with_landmarks_from_a_file(
     result = run(config, job)
     capture = read_capture(config.out)
     assert result["frames_used"] == 22
-    assert result["notes"] == "Of 24 frames 2 were left out: 2 without a face."
+    assert result["notes"] == "Left out of 24 frames: 2 without a face."
     assert capture.marks == {"ok": [[0, 2], [5, 23]], "no_face": [[3, 4]]}
     np.testing.assert_allclose(capture.seconds, kept / 12.5)
     assert capture.fps == 12.5

@@ -4,8 +4,9 @@
 import numpy as np
 import pytest
 
-from engine.capture.follow import Follower, Person, parse_person
+from engine.capture.follow import Follower
 from engine.capture.marks import Mark
+from engine.capture.person import Person, parse_person
 from engine.errors import ClipError
 
 from .faces_on_paper import SIDE, PaperProvider, frame
@@ -101,14 +102,17 @@ def test_who_leaves_is_not_replaced_while_near_ones_remain():
     assert set(marks[10:]) == {Mark.NO_FACE}
 
 
-@pytest.mark.parametrize("text", ["tallest", "0.5", "1.5,0.2", "0.1,0.2,0.3", "1.2.3,0.5", "-1,0"])
-def test_what_names_no_person_is_refused(text):
-    with pytest.raises(ClipError, match="names no person"):
-        parse_person(text)
+def test_what_only_looks_like_a_face_is_not_chosen():
+    class Poster(PaperProvider):
+        def find(self, picture):
+            boxes = super().find(picture)
+            return np.concatenate([boxes, [[5, 100, 35, 130]]])  # nobody is there
 
-
-def test_no_name_means_one_person_alone():
-    assert parse_person(" ") is None
+    script = [[(100, 120, 40), (190, 120, 40)]] * 8
+    middles, _ = follow(script, Person("left"), Poster(script))
+    np.testing.assert_allclose(middles, [(100, 120)] * 8, atol=0.01)
+    middles, marks = follow([faces[:1] for faces in script], None, Poster([f[:1] for f in script]))
+    assert set(marks) == {Mark.OK}
 
 
 def test_its_state_is_enough_to_go_on():

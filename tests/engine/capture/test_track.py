@@ -141,8 +141,8 @@ def test_remarks_name_what_was_left_out_and_what_could_not_be_read():
     source = PaperSource(40)
     marks = np.array([Mark.OK] * 30 + [Mark.BLURRED] * 2 + [Mark.NO_FACE], np.uint8)
     said = remarks(source, ALL, np.arange(33), marks)
-    assert "of 40 frames 33 could be read" in said[0]
-    assert said[1] == "Of 33 frames 3 were left out: 2 blurred, 1 without a face."
+    assert "of 40 frames only 33 could be read" in said[0]
+    assert said[1] == "Left out of 33 frames: 2 blurred, 1 without a face."
     assert remarks(source, ALL, np.arange(40), np.zeros(40, np.uint8)) == []
     assert remarks(source, Selection(0, 9), np.arange(10), np.zeros(10, np.uint8)) == []
 
@@ -184,8 +184,8 @@ def test_kill_9_twice_and_the_landmarks_are_the_same(write_clip, head_pictures, 
 
 
 def test_mediapipe_refuses_two_faces_and_follows_one_of_them(head_pictures, write_clip, job):
-    from engine.capture.follow import parse_person
     from engine.capture.mediapipe_models import MediaPipeFaces
+    from engine.capture.person import parse_person
 
     pair = [np.concatenate([picture, picture[:, ::-1]], 1) for picture in head_pictures]
     clip = open_source(write_clip("pair.mp4", pair))

@@ -29,6 +29,12 @@ def test_other_files_are_refused(tmp_path, name):
         check_landmarks(tmp_path / name, "")
 
 
+def test_a_person_is_not_chosen_from_landmarks_of_one(tmp_path):
+    (tmp_path / "a.npz").write_bytes(b"")
+    with pytest.raises(ClipError, match="of one person already"):
+        check_landmarks(tmp_path / "a.npz", "left")
+
+
 def noted(xs, marks):
     points = np.stack([landmarks(x, 100, 40) for x in xs])
     marks = np.asarray(marks, np.uint8)
@@ -44,9 +50,7 @@ def test_all_well_says_nothing():
 
 def test_what_was_left_out_and_a_head_that_wanders_are_said(caplog):
     told = noted([100, 450, 800, 104], [0, 0, 0, Mark.NOT_FITTED])["notes"]
-    assert told.startswith(
-        "Of 4 frames 1 were left out: 1 that could not be fitted. The head moves"
-    )
+    assert told.startswith("Left out of 4 frames: 1 that could not be fitted. The head moves")
     assert len(caplog.records) == 2
 
 
