@@ -55,6 +55,8 @@ def measure(picture: np.ndarray, points: np.ndarray) -> tuple[float, np.ndarray]
     """
     face = points[:FACE_POINTS]
     low, high = face.min(0), face.max(0)
+    if (high <= 0).any() or (low >= picture.shape[1::-1]).any():  # wholly beyond the picture
+        return 0.0, np.zeros((FACE_POINTS, 3), np.uint8)
     side = max(int(np.ceil((high - low).max() * 1.1)), 8)
     left, top = np.floor((low + high - side) / 2).astype(int)
     crop = Crop(int(left), int(top), side, min(side, SIDE))

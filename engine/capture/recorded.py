@@ -69,7 +69,10 @@ def read_landmarks(path: Path, width: int, height: int) -> RecordedLandmarks:
 
 
 def _read_npz(path: Path) -> dict[str, object]:
-    with np.load(path, allow_pickle=False) as file:
+    file = np.load(path, allow_pickle=False)
+    if not isinstance(file, np.lib.npyio.NpzFile):
+        raise ValueError("it holds one array without a name")
+    with file:
         return {name: file[name] for name in file.files}
 
 

@@ -83,6 +83,18 @@ def test_landmarks_beyond_the_picture_mean_that_the_face_is_cut(head_pictures, f
     assert marks[7] == Mark.OUTSIDE
 
 
+@pytest.mark.parametrize("by", [(-300, 0), (300, 0), (0, -300), (250, 250)])
+def test_a_face_wholly_beyond_the_picture_is_measured_as_nothing(head_pictures, faces, by):
+    away = faces.copy()
+    away[5] += by
+    sharpness, colours = measure(head_pictures[5], away[5])
+    assert sharpness == 0
+    assert not colours.any()
+    marks = judged(head_pictures, away)
+    assert np.flatnonzero(marks != Mark.OK).tolist() == [5]
+    assert marks[5] == Mark.OUTSIDE
+
+
 def test_marks_given_while_tracking_stay(faces):
     marks = np.full(24, Mark.NO_FACE, np.uint8)
     marks[3] = Mark.SECOND_PERSON

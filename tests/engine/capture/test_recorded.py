@@ -105,3 +105,10 @@ def test_a_missing_file_and_pickled_arrays_are_refused(tmp_path):
     np.savez(tmp_path / "objects.npz", frames=np.array([0, None]), points=np.zeros((2, 468, 2)))
     with pytest.raises(ClipError, match="cannot be read"):
         read_landmarks(tmp_path / "objects.npz", *SIZE)
+
+
+def test_an_array_without_a_name_is_refused(tmp_path):
+    with (tmp_path / "array.npz").open("wb") as file:
+        np.save(file, np.zeros((2, 468, 2)))
+    with pytest.raises(ClipError, match="one array without a name"):
+        read_landmarks(tmp_path / "array.npz", *SIZE)
