@@ -257,6 +257,7 @@ def test_a_read_only_disk_is_one_sentence(head_clip, small_disk, tmp_path):
     assert len(found.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_kill_9_twice_and_the_folder_is_the_same(captured, head_clip, tmp_path):
     whole, out = captured[0], tmp_path / "out"
     out.mkdir()

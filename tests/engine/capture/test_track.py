@@ -159,6 +159,7 @@ with Job("capture", quiet=True) as job:
 """
 
 
+@pytest.mark.slow
 def test_kill_9_twice_and_the_landmarks_are_the_same(write_clip, head_pictures, tmp_path):
     clip = write_clip("long.mp4", [head_pictures[n % 24] for n in range(3 * CHUNK)])
     command = [sys.executable, "-c", RUN, str(clip)]
