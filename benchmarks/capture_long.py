@@ -4,10 +4,10 @@
     python -m benchmarks.capture_long CLIP FOLDER [--frames 5000] [--height 1080] [--kills 3]
 
 A clip is played forwards and backwards, scaled and padded to 16:9, until it is as long as asked. It
-is captured once without a break, with the most memory the process and its ffmpeg ever held, and
-once killed at random moments and resumed. Then every file of the two folders is compared, byte by
-byte; of capture.json the seconds it took are left out. Not for Windows, which counts memory
-otherwise.
+is captured once without a break, with the most memory the process or its ffmpeg ever held, and
+once killed at random, while landmarks are found and while pictures are written, and resumed. Then
+every file of the two folders is compared, byte by byte; of capture.json the seconds it took are
+left out. Not for Windows, which counts memory otherwise.
 """
 
 import json
@@ -100,26 +100,39 @@ def write_long_clip(source: Source, path: Path, frames: int, height: int) -> Non
     write_atomic(path, write)
 
 
-def capture(options: Options, clip: Path, out: Path, kill_after: float | None) -> tuple[bool, int]:
-    """Run the capture, or kill it after so many seconds; whether it ended by itself, peak bytes."""
+def capture(options: Options, clip: Path, out: Path, kill_at: int | None) -> tuple[bool, int]:
+    """Run the capture, or kill it when so much is kept; whether it ended by itself, peak bytes."""
     process = subprocess.Popen(
         [sys.executable, "-m", "engine", "capture", str(clip), str(out), "--head", options.head,
          "--size", str(options.size), "--device", options.device],
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    deadline = None if kill_after is None else time.monotonic() + kill_after
     while True:
         done, status, usage = os.wait4(process.pid, os.WNOHANG)
         if done:
             break
-        if deadline is not None and time.monotonic() > deadline:
+        if kill_at is not None and sum(kept(out)) >= kill_at:
             os.kill(process.pid, signal.SIGKILL)
-            deadline = None
+            kill_at = None
         time.sleep(0.02)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in (0, -signal.SIGKILL):
         raise SystemExit(f"The capture failed with exit status {process.returncode}.")
     return process.returncode == 0, usage.ru_maxrss * RSS_UNIT
+
+
+def kept(out: Path) -> tuple[int, int]:
+    """How many chunks of landmarks and how many pictures a folder holds."""
+    chunks = (out / "stages" / "landmarks").glob("[0-9]*.safetensors")
+    return len(list(chunks)), len(list((out / "images").glob("[0-9]*.png")))
+
+
+def kill_points(chunks: int, pictures: int, kills: int, seed: int) -> list[int]:
+    """Ascending counts of what is kept, at which to kill: landmarks and pictures in turn."""
+    chance = random.Random(seed)
+    early = [chance.randint(1, chunks) for _ in range((kills + 1) // 2)]
+    late = [chunks + chance.randint(1, max(pictures - 1, 1)) for _ in range(kills // 2)]
+    return sorted({*early, *late})
 
 
 def differences(one: Path, other: Path) -> list[str]:
@@ -155,16 +168,14 @@ def main(options: Options) -> int:
     _, peak = capture(options, clip, whole, None)
     seconds = time.monotonic() - started
     print(f"unbroken: {seconds:.0f} s, at most {peak / 2**30:.2f} GiB", flush=True)
-    moments, kills = random.Random(options.seed), 0
-    for _ in range(options.kills):
-        done, most = capture(options, clip, broken, moments.uniform(0.1, 0.7) * seconds)
+    kills = 0
+    for point in kill_points(*kept(whole), options.kills, options.seed):
+        done, most = capture(options, clip, broken, point)
         peak = max(peak, most)
         if done:
             break
         kills += 1
-        kept = len(list((broken / "stages" / "landmarks").glob("*.safetensors")))
-        pictures = len(list((broken / "images").glob("[0-9]*.png")))
-        print(f"killed: {kept} chunks of landmarks and {pictures} pictures are kept", flush=True)
+        print("killed: {} chunks of landmarks and {} pictures are kept".format(*kept(broken)))
     capture(options, clip, broken, None)
     other = differences(whole, broken)
     told = json.loads((whole / "capture.json").read_text(encoding="utf-8"))

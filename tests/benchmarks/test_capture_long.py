@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.capture_long import differences, to_and_fro, write_long_clip
+from benchmarks.capture_long import differences, kill_points, to_and_fro, write_long_clip
 from engine.capture.image_folder import open_image_folder
 from engine.capture.video import open_clip
 
@@ -46,3 +46,11 @@ def test_differences_leave_the_time_it_took_out(tmp_path):
     (tmp_path / "other" / "images" / "00000.png").write_bytes(b"not the same")
     (tmp_path / "one" / "more").write_bytes(b"")
     assert differences(tmp_path / "one", tmp_path / "other") == ["images/00000.png", "more"]
+
+
+@pytest.mark.parametrize("kills", [1, 3, 6])
+def test_it_is_killed_while_landmarks_are_found_and_while_pictures_are_written(kills):
+    points = kill_points(10, 500, kills, seed=0)
+    assert points == sorted(points)
+    assert 1 <= points[0] <= 10
+    assert kills == 1 or 10 < points[-1] < 510
