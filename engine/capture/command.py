@@ -33,6 +33,7 @@ from .outline import SIZE as OUTLINE_SIZE
 from .outline import Outlines, key_frames, outside_distance
 from .overlay import progress, write_overlay
 from .pose import WORLD_AXES
+from .silhouette import measure_silhouettes, silhouette_figures
 from .stages import check_writable, claim_pictures, has_pictures, keep, kept, key_of
 from .video import Clip, open_clip, parse_range
 
@@ -90,6 +91,7 @@ def run(config: CaptureConfig, job: Job) -> dict:
         "frames_used": len(frames),
         "frames_total": track.seen,
         **figures(fit),
+        **silhouette_figures(measure_silhouettes(capture)[1]),
         "seconds": round(time.time() - started, 2),
     }
     source = {

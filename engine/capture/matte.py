@@ -8,7 +8,7 @@ import numpy as np
 
 from ..head.model import Head
 from ..render.camera import Camera
-from ..render.mesh import view_mesh
+from ..render.mesh import MeshView, view_mesh
 from .neck import neck_heights
 
 VIEW = 128  # px; the head's mesh is looked at this large to find where it ends in the picture
@@ -45,23 +45,44 @@ class NeckCut:
         small = camera.resized(
             max(round(camera.width * scale), 1), max(round(camera.height * scale), 1)
         )
-        view = view_mesh(posed, self.faces, small)
+        ends = self.ends(posed, small)
+        if ends is None:
+            return np.ones((camera.height, camera.width), np.float32)
+        return cv2.resize(ends.keep, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR)
+
+    def ends(self, posed: np.ndarray, camera: Camera) -> "HeadEnds | None":
+        """The same in every pixel of this camera; None where it sees no head."""
+        view = view_mesh(posed, self.faces, camera)
         # Through the open mouth one sees the skin of the nape from within: that counts as no hit.
         hit = view.hit & _faces_camera(posed, self.faces, camera)[view.face]
         if not hit.any():
-            return np.ones((camera.height, camera.width), np.float32)
+            return None
         height = view.interpolate(self.heights, self.faces)[..., 0].astype(np.float32)
-        empty = np.where(hit, 0, 1).astype(np.uint8)
         away, nearest = cv2.distanceTransformWithLabels(
-            empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+            np.where(hit, 0, 1).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
         )
-        metres = float(np.median(view.depth[hit])) / small.fx  # per pixel
+        metres = float(np.median(view.depth[hit])) / camera.fx  # per pixel
         height = _extend(height, hit, nearest, metres)
-        away = away * metres
         # Beside the neck only skin stays; from the chin to the ears ever more hair may.
         reach = NECK + (HAIR - NECK) * _step(height, 0.6 * self.chin, self.chin + 0.05)
-        keep = _step(height, -SOFT, SOFT) * _step(reach - away, -SOFT, SOFT)
-        return cv2.resize(keep, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR)
+        keep = _step(height, -SOFT, SOFT) * _step(reach - away * metres, -SOFT, SOFT)
+        return HeadEnds(view, hit, nearest, keep.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class HeadEnds:
+    """Where a picture's head ends, pixel by pixel."""
+
+    view: MeshView
+    hit: np.ndarray  # [H, W] bool, skin seen from outside
+    nearest: np.ndarray  # [H, W] int32, a label shared with the pixel of `hit` that is nearest
+    keep: np.ndarray  # [H, W] float32 in 0…1, where the head and its hair may be
+
+    def carried(self, values: np.ndarray) -> np.ndarray:
+        """What the nearest pixel of `hit` has, of values [H, W]."""
+        of_label = np.zeros(self.nearest.max() + 1, values.dtype)
+        of_label[self.nearest[self.hit]] = values[self.hit]
+        return of_label[self.nearest]
 
 
 def head_matte(picture: np.ndarray, person: np.ndarray, keep: np.ndarray) -> np.ndarray:
