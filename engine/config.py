@@ -68,6 +68,11 @@ class Capture(Command):
     """Width and height of the stored pictures, px; never larger than the clip's shorter side."""
     frames: str = ""
     """Frame range A-B of the clip, counted from 0, B included; all when empty."""
+    matte: str = "guided"
+    """`guided` (segmentation refined by a guided filter), `closed-form` (closed-form matting: finer
+    in hair, slower), or your own: a folder of pictures or a video, one matte for each frame."""
+    cut: Literal["neck", "none"] = "neck"
+    """Cut the matte where the head model's neck ends, or keep the whole person."""
     device: str = "auto"
     """auto, cpu or cuda."""
 

@@ -19,7 +19,7 @@ from ..errors import Cancelled, CaptureError, ClipError
 from ..head.library import load_head_model
 from ..head.model import Head, HeadModel, fingerprint
 from ..head.motion import Motion
-from ..head.skinning import HeadTensors, posed_vertices
+from ..head.skinning import HeadTensors
 from ..jobs import Job
 from ..render.camera import Camera
 from .crop import Crop, choose_crop
@@ -27,17 +27,20 @@ from .fit import ITERATIONS, Fit, figures, fit_clip
 from .folder import MIN_FRAMES, Capture, read_capture, write_capture, write_frame
 from .gaze import eye_rotations
 from .landmarks import FACE_POINTS, Track, track_clip
-from .matte import NeckCut, head_matte
+from .matte import NeckCut, whole_matte
+from .matte_source import Mattes
 from .mediapipe_models import MediaPipeFaces, MediaPipeMatte
 from .outline import SIZE as OUTLINE_SIZE
 from .outline import Outlines, key_frames, outside_distance
 from .overlay import progress, write_overlay
 from .pose import WORLD_AXES
+from .posed import posed_frame
 from .silhouette import measure_silhouettes, silhouette_figures
 from .stages import check_writable, claim_pictures, has_pictures, keep, kept, key_of
 from .video import Clip, open_clip, parse_range
 
 METHOD = 1  # raised when a stage computes something else than before
+MATTE_METHOD = 2  # the same for mattes alone
 MIN_SIZE = 32  # px
 TEST_SHARE = 8  # the last eighth of the frames is the test set
 LOST = 0.10  # of the outer-eye distance: a frame fitted worse than this shows no usable face
@@ -58,11 +61,13 @@ def run(config: CaptureConfig, job: Job) -> dict:
         )
     device = resolve_device(config.device)
     model = load_head_model(config.head)
+    mattes = Mattes(config.matte, (clip.width, clip.height), clip.frames, _wanted(first, last))
     check_writable(config.out)
 
     clip_key = key_of(method=METHOD, clip=clip.digest(), first=first, last=last)
     fit_key = key_of(clip=clip_key, head=model.mean.model_fingerprint, points=_points_digest(model))
-    key = key_of(fit=fit_key, size=config.size)
+    key = key_of(fit=fit_key, size=config.size, mattes=mattes.key(), cut=config.cut,
+                 method=MATTE_METHOD)  # fmt: skip
     done = _finished(config.out, key)
     if done is not None:
         return dict(done.figures)
@@ -85,7 +90,7 @@ def run(config: CaptureConfig, job: Job) -> dict:
     tensors = HeadTensors.of(subject, device)
     frames = [track.frames[i] for i in numbers]
     claim_pictures(config.out, key)
-    _pictures(capture, clip, frames, crop, tensors, job)
+    _pictures(capture, clip, frames, crop, tensors, mattes, config.cut, job)
     _overlay(capture, tensors, job)
     result = {
         "frames_used": len(frames),
@@ -203,8 +208,9 @@ def _camera(fit: Fit, clip: Clip, crop: Crop) -> Camera:
 
 
 def _pictures(
-    capture: Capture, clip: Clip, frames: list[int], crop: Crop, tensors: HeadTensors, job: Job
-) -> None:
+    capture: Capture, clip: Clip, frames: list[int], crop: Crop, tensors: HeadTensors,
+    mattes: Mattes, ends: str, job: Job,
+) -> None:  # fmt: skip
     """Write images and mattes of the frames that lack them."""
     missing = {
         number: index
@@ -214,20 +220,20 @@ def _pictures(
     if not missing:
         return
     cut = NeckCut.of(capture.head)
-    outside = crop.outside(clip.width, clip.height)
-    model = MediaPipeMatte()
+    inside = np.where(crop.outside(clip.width, clip.height), 0, 1).astype(np.float32)
+    source = mattes.open()
     try:
         for number, frame in clip.read_only(missing):
             index = missing[number]
             picture = crop.picture(frame)
-            keep_mask = np.where(
-                outside, 0, cut.mask(_posed(capture, tensors, index), capture.camera)
-            )
-            matte = head_matte(picture, model.person(picture), keep_mask.astype(np.float32))
-            write_frame(capture.path, index, picture, matte)
+            alpha, keep = source.alpha(number, picture, crop), inside
+            if ends == "neck":
+                posed = posed_frame(tensors, capture.motion, index)
+                keep = inside * cut.mask(posed, capture.camera, picture, alpha)
+            write_frame(capture.path, index, picture, whole_matte(alpha, keep))
             job.update("Writing pictures", index + 1, len(frames))
     finally:
-        model.close()
+        source.close()
 
 
 def _overlay(capture: Capture, tensors: HeadTensors, job: Job) -> None:
@@ -235,20 +241,16 @@ def _overlay(capture: Capture, tensors: HeadTensors, job: Job) -> None:
 
     def frames() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for index in range(count):
-            yield capture.image(index), _posed(capture, tensors, index)
+            yield capture.image(index), posed_frame(tensors, capture.motion, index)
 
     write_overlay(capture.path / "overlay.mp4",
                   progress(frames(), lambda done: job.update("Drawing the overlay", done, count)),
                   capture.head.skin_faces, capture.camera, capture.fps)  # fmt: skip
 
 
-def _posed(capture: Capture, tensors: HeadTensors, index: int) -> np.ndarray:
-    """The head's vertices [V, 3] m in frame `index`, world space."""
-    motion = capture.motion[[index]]
-    arrays = (torch.as_tensor(array, device=tensors.vertices.device)
-              for array in (motion.psi, motion.theta, motion.translation))  # fmt: skip
-    with torch.no_grad():
-        return posed_vertices(tensors, *arrays)[0].cpu().numpy()
+def _wanted(first: int, last: int | None) -> range | None:
+    """The frames asked for; None for all of the clip."""
+    return None if last is None else range(first, last + 1)
 
 
 def _train_count(frames: int) -> int:
