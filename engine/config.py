@@ -78,6 +78,14 @@ class Capture(Command):
 
 
 @dataclass(frozen=True)
+class Report(Command):
+    """Write a capture's report again: how well it is followed, and what to film again."""
+
+    capture: Positional[Path] = field(kw_only=True)
+    """Capture folder; report.html in it is replaced."""
+
+
+@dataclass(frozen=True)
 class Train(Command):
     """Train an avatar on a capture folder."""
 
@@ -204,6 +212,7 @@ class Doctor(Command):
 COMMANDS: dict[str, tuple[type[Command], str]] = {
     "synth": (Synth, ".synthetic.command:run"),
     "capture": (Capture, ".capture.command:run"),
+    "report": (Report, ".capture.report.command:run"),
     "train": (Train, ".train.command:run"),
     "eval": (Eval, ".train.evaluate:run"),
     "render": (Render, ".render.command:run"),

@@ -13,7 +13,7 @@ PACKAGES = ("engine", "partnerface_blender", "operators", "panels", "showcase", 
 
 # From the ground up; a module imports from its own floor and from those below it.
 FLOORS = (
-    ("errors", "paths", "config", "job_folder"),
+    ("errors", "paths", "config", "job_folder", "charts"),
     ("files", "devices", "protocol"),
     ("jobs",),
     ("kernels",),

@@ -66,7 +66,7 @@ def cloth(picture: np.ndarray, person: np.ndarray, hit: np.ndarray, bare: np.nda
         found |= likely & np.isin(labels, np.unique(labels[worn]))
     # A weave's lighter threads and folds belong to the cloth about them.
     whole = cv2.morphologyEx((found | worn).astype(np.float32), cv2.MORPH_CLOSE, np.ones((3, 3)))
-    whole = cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((2, 2)))
+    whole = cv2.morphologyEx(whole * ~worn, cv2.MORPH_OPEN, np.ones((3, 3)))
     whole = np.maximum(whole, cv2.dilate(whole, rim) * free) * (height < ZONE * chin)
     if not whole.any():
         return np.zeros_like(person)

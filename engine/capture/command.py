@@ -35,7 +35,9 @@ from .outline import Outlines, key_frames, outside_distance
 from .overlay import progress, write_overlay
 from .pose import WORLD_AXES
 from .posed import posed_frame
-from .silhouette import measure_silhouettes, silhouette_figures
+from .quality import measure_quality, write_quality
+from .report.page import write_report
+from .silhouette import Silhouettes, silhouette_figures
 from .stages import check_writable, claim_pictures, has_pictures, keep, kept, key_of
 from .video import Clip, open_clip, parse_range
 
@@ -92,18 +94,22 @@ def run(config: CaptureConfig, job: Job) -> dict:
     claim_pictures(config.out, key)
     _pictures(capture, clip, frames, crop, tensors, mattes, config.cut, job)
     _overlay(capture, tensors, job)
+    quality = measure_quality(capture, fit.error, fit.eye_distance)
     result = {
         "frames_used": len(frames),
         "frames_total": track.seen,
         **figures(fit),
-        **silhouette_figures(measure_silhouettes(capture)[1]),
+        **silhouette_figures(Silhouettes(*quality.silhouettes)),
         "seconds": round(time.time() - started, 2),
     }
     source = {
         "kind": "clip", "clip": str(clip.path.resolve()), "frames": frames, "key": key,
         "crop": {"left": crop.left, "top": crop.top, "side": crop.side},
     }  # fmt: skip
-    write_capture(replace(capture, source=source, figures=result))
+    capture = replace(capture, source=source, figures=result)
+    write_quality(config.out, quality)
+    write_report(capture, quality)
+    write_capture(capture)
     return result
 
 

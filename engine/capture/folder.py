@@ -8,6 +8,8 @@
     mattes/00000.png          8-bit alpha of the head, cut where the head model's neck ends
     depth/00000.png           16-bit, 0.1 mm, 0 = empty; only where the truth is known
     overlay.mp4               the fitted mesh over the clip, for the eye
+    quality.safetensors       what was measured frame by frame, where a clip was tracked
+    report.html               how well the clip was followed, and what to film again
 
 World space is head space at rest: metres, x to the subject's left, y up. The camera stands still
 and the head moves: x_camera = camera_from_world · (skinned head + translation).
