@@ -23,8 +23,9 @@ DOUBT = 2.0  # how much likelier a colour must be on cloth than on skin
 SKIN = 0.3  # of the chin's height: from here on up to ABOVE_CHIN the mesh shows skin
 ZONE = 0.6  # of the chin's height: nothing above it is cloth
 FOREIGN = 0.1  # of how usual the skin's own colours are: what is rarer on skin is not skin
+NEVER = 0.02  # the same on the mesh itself, where nearly all is skin
 BELOW = 0.005  # m under the neck's end, from which on a person counts as dressed
-ABOVE_CHIN = 0.02  # m
+ABOVE_CHIN = 0.05  # m
 RIM = 5  # px; the mesh's rim may show something else than skin
 
 
@@ -59,11 +60,14 @@ def cloth(picture: np.ndarray, person: np.ndarray, hit: np.ndarray, bare: np.nda
         return np.zeros_like(person)
     of_skin = _share(bins, skin)
     free = cv2.dilate(hit, rim) == 0  # beside the mesh
-    found = low & free & (of_skin < FOREIGN * np.median(of_skin[skin]))
+    usual = float(np.median(of_skin[skin]))
+    found = low & free & (of_skin < FOREIGN * usual)
     if worn.sum() >= FEWEST:
         likely = low & (_share(bins, worn) > DOUBT * of_skin)
         _, labels = cv2.connectedComponents((likely | worn).astype(np.uint8))
-        found |= likely & np.isin(labels, np.unique(labels[worn]))
+        likely &= np.isin(labels, np.unique(labels[worn]))
+        # Bare shoulders are like the throat, which a shadow makes unlike the chin.
+        found |= likely & (free | (of_skin < NEVER * usual))
     # A weave's lighter threads and folds belong to the cloth about them.
     whole = cv2.morphologyEx((found | worn).astype(np.float32), cv2.MORPH_CLOSE, np.ones((3, 3)))
     whole = cv2.morphologyEx(whole * ~worn, cv2.MORPH_OPEN, np.ones((3, 3)))

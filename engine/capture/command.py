@@ -94,6 +94,7 @@ def run(config: CaptureConfig, job: Job) -> dict:
     claim_pictures(config.out, key)
     _pictures(capture, clip, frames, crop, tensors, mattes, config.cut, job)
     _overlay(capture, tensors, job)
+    job.update("Measuring", 0, 1)
     quality = measure_quality(capture, fit.error, fit.eye_distance)
     result = {
         "frames_used": len(frames),

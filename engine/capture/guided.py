@@ -54,12 +54,20 @@ def _coefficients(guide: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.n
 
     guide_mean, mask_mean = mean(guide), mean(mask)
     joint = mean(guide * mask[..., None]) - guide_mean * mask_mean[..., None]  # [h, w, 3]
-    spread = np.empty((*mask.shape, 3, 3), np.float32)
+    spread = {}
     for a in range(3):
         for b in range(a, 3):
             product = mean(guide[..., a] * guide[..., b])
-            spread[..., a, b] = product - guide_mean[..., a] * guide_mean[..., b]
-            spread[..., b, a] = spread[..., a, b]
-    spread += FLATNESS * np.eye(3, dtype=np.float32)
-    slope = np.linalg.solve(spread, joint[..., None])[..., 0]
+            spread[a, b] = product - guide_mean[..., a] * guide_mean[..., b] + FLATNESS * (a == b)
+    slope = _solved(spread, joint)
     return mean(slope), mean(mask_mean - (slope * guide_mean).sum(-1))
+
+
+def _solved(spread: dict[tuple[int, int], np.ndarray], joint: np.ndarray) -> np.ndarray:
+    """Solve A x = joint for x [h, w, 3] by minors; A's upper triangle is spread[a, b] [h, w]."""
+    xx, xy, xz, yy, yz, zz = (spread[at] for at in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)))
+    minors = np.stack([yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy,
+                       xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy], -1)  # fmt: skip
+    whole = xx * minors[..., 0] + xy * minors[..., 1] + xz * minors[..., 2]
+    rows = minors[..., [0, 1, 2]], minors[..., [1, 3, 4]], minors[..., [2, 4, 5]]
+    return np.stack([(row * joint).sum(-1) for row in rows], -1) / whole[..., None]

@@ -141,13 +141,13 @@ def views(measures: Measures) -> list[Finding]:
 
 def expressions(m: Measures) -> list[Finding]:
     """What the face did not do."""
-    lids = np.maximum(m.lid_left, m.lid_right)
+    lids = (m.lid_left + m.lid_right) / 2  # a wink is not a blink
     brows = (m.brow_left + m.brow_right) / 2
     wrong = {
         "You never closed your eyes fully: blink slowly a few times, and keep them shut for a "
         "second": least(lids) > SHUT,
         "You never opened your eyes wide: do so once":
-            most((m.lid_left + m.lid_right) / 2) < WIDE_EYES,
+            most(lids) < WIDE_EYES,
         "Your mouth was never wide open: film a yawn, or a long “ah”": most(m.lip_gap) < MOUTH_OPEN,
         "Your lips never met: keep the mouth shut for a second": least(m.lip_gap) > LIPS_MET,
         "Film a broad smile": most(m.mouth_width) < SMILE,

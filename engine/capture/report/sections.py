@@ -100,8 +100,7 @@ def sheet(material: Material) -> str:
             for name, image in (("picture", picture), ("matte", matted), ("mesh", over))
         )
         cells.append(f"<figure>{pictures}<figcaption>{caption}</figcaption></figure>")
-    note = ("<p>Picture, matte before green, and the fitted mesh. The matte ends where the head "
-            "model's neck ends.</p>")  # fmt: skip
+    note = "<p>The picture, the matte before green, and the fitted mesh.</p>"
     return f'{note}<div class="sheet">{"".join(cells)}</div>'
 
 
