@@ -2,6 +2,7 @@
 """The capture command from end to end: a good clip, bad input, resuming, a real person."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -9,12 +10,14 @@ import pytest
 
 from engine.capture.command import run
 from engine.capture.folder import read_capture
+from engine.capture.quality import read_quality
 from engine.cli import main
 from engine.config import Capture as CaptureConfig
 from engine.errors import Cancelled, ClipError, DeviceError, HeadError, SpaceError
 from engine.jobs import Job
 
-KEYS = {"frames_used", "frames_total", "reprojection_px", "reprojection_eye_fraction", "seconds"}
+KEYS = {"frames_used", "frames_total", "reprojection_px", "reprojection_eye_fraction", "seconds",
+        "silhouette_iou", "silhouette_iou_bare", "silhouette_outside"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +87,39 @@ def test_another_size_keeps_landmarks_and_fit(captured, head_clip, tmp_path, job
         path: path.stat().st_mtime_ns for path in (out / "stages").glob("*.safetensors")
     }
     assert read_capture(out).image(0).shape == (64, 64, 3)
+
+
+def test_a_capture_says_what_it_measured(captured):
+    out, result = captured
+    assert result["silhouette_iou_bare"] > 0.85
+    assert "24 frames only" in (out / "report.html").read_text(encoding="utf-8")
+    quality = read_quality(read_capture(out))
+    assert quality.error[:, 0].mean() == pytest.approx(result["reprojection_px"], rel=1e-4)
+
+
+def test_own_mattes_are_taken_and_kept_whole(captured, head_clip, tmp_path, job):
+    import shutil
+
+    out, own = tmp_path / "out", tmp_path / "own"
+    shutil.copytree(captured[0] / "stages", out / "stages")
+    own.mkdir()
+    for n in range(24):
+        matte = np.zeros((128, 128), np.uint8)
+        matte[8 + n :] = 255  # down to the picture's edge
+        cv2.imwrite(str(own / f"{n}.png"), matte)
+    config = CaptureConfig(clip=head_clip, out=out, size=64, matte=str(own), cut="none")
+    run(config, job)
+    capture = read_capture(out)
+    assert capture.matte(9).shape == (64, 64)
+    assert capture.matte(9)[-1].min() == 255
+    assert (capture.matte(3) > 0).sum() > (capture.matte(20) > 0).sum()
+    cut = replace(config, cut="neck")
+    assert run(cut, job)["frames_used"] == 24
+    assert read_capture(out).matte(9)[-1].max() < 255
+    (own / "23.png").unlink()
+    with pytest.raises(ClipError, match="24 frames"):
+        run(replace(config, out=tmp_path / "other"), job)
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_stopped_capture_goes_on(captured, head_clip, tmp_path):
