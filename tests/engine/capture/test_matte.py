@@ -117,6 +117,19 @@ def test_a_collar_goes_and_the_throat_stays(generic_model, cut, view):
     assert (keep * throat).sum() > 0.98 * (ends.keep * throat).sum()
 
 
+def test_a_throat_in_shadow_above_bare_shoulders_stays(cut, view):
+    vertices, camera = view
+    ends = cut.ends(vertices, camera)
+    shade = np.where(ends.height < 0.55 * cut.chin, 0.6, 1.0)  # the chin's shadow
+    random = np.random.default_rng(0)
+    picture = np.array([205, 150, 130]) * shade[..., None] + random.normal(0, 3, (256, 256, 3))
+    picture = np.clip(picture, 0, 255).astype(np.uint8)
+    keep = cut.mask(vertices, camera, picture, np.ones((256, 256), np.float32))
+    throat = ends.hit & (ends.height > 0.05 * cut.chin) & (ends.height < 0.5 * cut.chin)
+    assert throat.sum() > 200
+    assert (keep * throat).sum() > 0.95 * (ends.keep * throat).sum()
+
+
 def test_rigid_poses_are_found(generic_model):
     rest = generic_model.mean.landmarks468.on(generic_model.mean.vertices).astype(float)
     turns = np.stack(
