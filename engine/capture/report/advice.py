@@ -28,7 +28,7 @@ FACE = 60, 30  # px of the stored picture between the outer corners of the eyes
 # Views, degrees.
 SIDE, UP_DOWN = 20.0, 8.0
 # Face: what a quantity should reach; see `measures`.
-SHUT, WIDE_EYES = 0.42, 1.08
+SHUT, WIDE_EYES = 0.42, 1.04
 LIPS_MET, MOUTH_OPEN = 0.035, 0.27
 SMILE, PUCKER = 1.08, 0.82
 BROWS_UP, BROWS_DOWN = 0.03, -0.015
