@@ -63,7 +63,7 @@ class Capture(Command):
     out: Positional[Path] = field(kw_only=True)
     """Capture folder to write; an unfinished one is continued."""
     head: str = "generic"
-    """Head model: `generic`, or the path of an npz file."""
+    """Head model: `generic`, or the path of one (`head list` says which are known)."""
     size: int = 512
     """Width and height of the stored pictures, px; never larger than the clip's shorter side."""
     frames: str = ""
@@ -131,7 +131,8 @@ class Render(Command):
     out: Positional[Path] = field(kw_only=True)
     """Folder for the pictures."""
     capture: Path | None = None
-    """Take the motion and camera from this capture folder instead of the avatar's own."""
+    """Take the motion and camera from this capture folder instead of the avatar's own; motion of
+    another head model is carried over to the avatar's."""
     frames: str = ""
     """Frame range A-B of the motion; all when empty."""
     size: int = 0
@@ -195,7 +196,37 @@ class Doctor(Command):
     """Check this environment and say what is wrong with it."""
 
 
-# command → (its configuration, "module:function" that runs it)
+@dataclass(frozen=True)
+class HeadList(Command):
+    """List the head models there are: built in, in a folder of yours, and where to get others."""
+
+    folder: Positional[Path | None] = None
+    """Folder to look for head models in."""
+
+
+@dataclass(frozen=True)
+class HeadImport(Command):
+    """Convert a head model (FLAME, ICT-FaceKit, GNM) to one npz file that opens fast."""
+
+    source: Positional[Path] = field(kw_only=True)
+    """FLAME's .pkl or .npz, GNM's gnm_head.npz, or ICT-FaceKit's folder FaceXModel."""
+    out: Positional[Path] = field(kw_only=True)
+    """OUT.npz. Whose licence forbids handing on the source forbids handing on this."""
+    landmarks: Path | None = None
+    """Folder with FLAME's or GNM's landmark files; beside SOURCE when left out."""
+
+
+@dataclass(frozen=True)
+class HeadShow(Command):
+    """Write a picture sheet of a head model: views, joints, identities, expressions."""
+
+    model: Positional[str] = field(kw_only=True)
+    """`generic`, or whatever `head import` takes or has written."""
+    out: Positional[Path] = field(kw_only=True)
+    """OUT.png."""
+
+
+# command, of one word or two → (its configuration, "module:function" that runs it)
 COMMANDS: dict[str, tuple[type[Command], str]] = {
     "synth": (Synth, ".synthetic.command:run"),
     "capture": (Capture, ".capture.command:run"),
@@ -204,6 +235,9 @@ COMMANDS: dict[str, tuple[type[Command], str]] = {
     "render": (Render, ".render.command:run"),
     "export": (Export, ".export.command:run"),
     "bench": (Bench, ".bench.command:run"),
+    "head list": (HeadList, ".head.command:run_list"),
+    "head import": (HeadImport, ".head.command:run_import"),
+    "head show": (HeadShow, ".head.command:run_show"),
     "serve": (Serve, ".server:run"),
     "doctor": (Doctor, ".doctor:run"),
 }

@@ -22,8 +22,8 @@ FLAME_KEYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weight
 IDENTITIES = {400: 300, 150: 100, 110: 100, 60: 50, 20: 10}
 MEDIAPIPE_COUNT = 468
 LICENCE = (
-    "FLAME is its licensee's alone: neither the file nor what is converted from it may be given "
-    "away, and most of its versions may not be used commercially"
+    "FLAME's licence is its user's: unless it is FLAME 2023 Open, neither the file nor what is "
+    "converted from it may be handed on or used commercially"
 )
 
 

@@ -5,6 +5,7 @@ Read through the restricted unpickler, because a pickle is a program; chumpy and
 for by their numbers. The licence of such a file is its user's: nothing of it is ever handed on.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +50,10 @@ ALLOWED = {
 }
 
 
-def read_flame_pickle(path: Path) -> HeadModel:
+def read_flame_pickle(path: Path, landmarks: Path | None = None) -> HeadModel:
     """The head model in a FLAME pickle (2019, 2020, 2023, 2023 Open).
+
+    Its landmark embeddings are looked for in the folder `landmarks`, or beside it when None.
 
     Raises:
         HeadError: not of FLAME's schema, or its arrays do not fit together.
@@ -72,7 +75,7 @@ def read_flame_pickle(path: Path) -> HeadModel:
                 raise HeadError(
                     f"{name} in {path} holds what is no finite number.", "Use an intact copy."
                 )
-        model = flame_model({**embeddings_beside(path), **arrays})
+        model = flame_model({**embeddings_in(landmarks or path.parent), **arrays})
         check_head(model.mean)
     except (ValueError, IndexError, TypeError, AttributeError, KeyError) as error:
         raise HeadError(
@@ -95,13 +98,12 @@ def plain(entry: object) -> np.ndarray:
     return np.array(entry)
 
 
-def embeddings_beside(path: Path) -> Arrays:
-    """Landmarks from the files of FLAME's usual names beside a model: as `flame_model` takes them.
+def embeddings_in(folder: Path) -> Arrays:
+    """Landmarks from the files of FLAME's usual names in a folder: as `flame_model` takes them.
 
     Raises:
         HeadError: there is one, and it cannot be read.
     """
-    folder = path.parent
     found: Arrays = {}
     for name in EMBEDDINGS_68:
         if (folder / name).is_file():
@@ -112,7 +114,7 @@ def embeddings_beside(path: Path) -> Arrays:
     return found
 
 
-def _read(path: Path, read: object) -> Arrays:
+def _read(path: Path, read: Callable[[Path], Arrays]) -> Arrays:
     try:
         return read(path)
     except PickleError:

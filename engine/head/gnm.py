@@ -49,7 +49,7 @@ JAW_NOTE = "it has no jaw joint of its own: one was laid on from the generic hea
 
 
 def gnm_model(arrays: dict[str, np.ndarray]) -> HeadModel:
-    """The head model in the arrays of `GNM_KEYS`; optional `landmarks68_*` of `landmarks_beside`.
+    """The head model in the arrays of `GNM_KEYS`; optional `landmarks68_*` of `landmarks_in`.
 
     Raises:
         HeadError: other joints than those of version 3.
@@ -98,13 +98,13 @@ def gnm_model(arrays: dict[str, np.ndarray]) -> HeadModel:
     )  # fmt: skip
 
 
-def landmarks_beside(path: Path) -> dict[str, np.ndarray]:
-    """The 68 landmarks of GNM's file of that name beside a model, if there is one.
+def landmarks_in(folder: Path) -> dict[str, np.ndarray]:
+    """The 68 landmarks of GNM's file of that name in a folder, if there is one.
 
     Raises:
         HeadError: it holds something else.
     """
-    file = next((path.parent / n for n in LANDMARK_FILES if (path.parent / n).is_file()), None)
+    file = next((folder / n for n in LANDMARK_FILES if (folder / n).is_file()), None)
     if file is None:
         return {}
     try:

@@ -13,8 +13,8 @@ import numpy as np
 from ..errors import HeadError
 from ..files import check_schema, write_atomic
 from .flame import FLAME_KEYS, flame_model
-from .flame_file import embeddings_beside
-from .gnm import GNM_KEYS, gnm_model, landmarks_beside
+from .flame_file import embeddings_in
+from .gnm import GNM_KEYS, gnm_model, landmarks_in
 from .ict import ICT_KEYS, ict_model
 from .model import Head, HeadModel, check_head
 
@@ -46,8 +46,11 @@ def write_head_npz(path: Path, model: HeadModel) -> None:
     write_atomic(path, write)
 
 
-def read_head_npz(path: str | Path) -> HeadModel:
+def read_head_npz(path: str | Path, landmarks: Path | None = None) -> HeadModel:
     """The head model in an npz file: an import, ICT's older import, GNM's or FLAME's schema.
+
+    FLAME's and GNM's landmark files are looked for in the folder `landmarks`, or beside it when
+    None.
 
     Raises:
         HeadError: missing, damaged, with a pickle inside, of no known schema, or with numbers that
@@ -72,9 +75,9 @@ def read_head_npz(path: str | Path) -> HeadModel:
         )
     _, build = schemas[complete[0]]
     if complete[0] == "FLAME":
-        arrays = {**embeddings_beside(path), **arrays}
+        arrays = {**embeddings_in(landmarks or path.parent), **arrays}
     elif complete[0] == "GNM":
-        arrays = {**landmarks_beside(path), **arrays}
+        arrays = {**landmarks_in(landmarks or path.parent), **arrays}
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise HeadError(f"The head model {path} holds numbers that are not finite (in {name}).",

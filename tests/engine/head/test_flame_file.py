@@ -62,7 +62,7 @@ def test_the_pickle_equals_the_same_arrays_as_npz(write, flame_dict, tmp_path):
     one, other = read_flame_pickle(write()), read_head_npz(tmp_path / "flame.npz")
     assert one.mean.model_fingerprint == other.mean.model_fingerprint
     assert np.array_equal(one.joint_regressor, other.joint_regressor)
-    assert "licensee" in one.notes[0]
+    assert "licence is its user's" in one.notes[0]
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])
