@@ -23,7 +23,7 @@ IDENTITIES = {400: 300, 150: 100, 110: 100, 60: 50, 20: 10}
 MEDIAPIPE_COUNT = 468
 LICENCE = (
     "FLAME's licence is its user's: unless it is FLAME 2023 Open, neither the file nor what is "
-    "converted from it may be handed on or used commercially"
+    "converted from it may be handed on or used for commerce"
 )
 
 

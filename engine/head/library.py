@@ -45,7 +45,8 @@ def _read(path: Path, landmarks: Path | None) -> HeadModel:
 SOURCES = {
     "FLAME 2019, 2020, 2023": "flame.is.tue.mpg.de, after registration; for research, not for "
     "commerce, not to be handed on; generic_model.pkl or flame2023.pkl",
-    "FLAME 2023 Open": "flame.is.tue.mpg.de, after registration; CC-BY-4.0; flame2023_Open.pkl",
+    "FLAME 2023 Open": "flame.is.tue.mpg.de, after registration; open, on the terms in the readme "
+    "beside it; flame2023_Open.pkl",
     "ICT-FaceKit": "github.com/ICT-VGL/ICT-FaceKit; MIT; its folder FaceXModel",
     "GNM Head v3": "github.com/google/GNM; Apache-2.0; gnm_head.npz, head_sparse_68.txt beside it",
 }

@@ -17,6 +17,7 @@ from .transfer import is_one_sided
 
 CELL = 168  # px, a picture's width and height
 LABEL = 20  # px under it
+TITLE = 34  # px over a group
 COLUMNS = 10
 MARGIN = 16
 INK, FAINT, PAPER = (40, 40, 40), (120, 120, 120), (255, 255, 255)
@@ -55,14 +56,14 @@ def picture_sheet(
     )
     rows = {name: -(-len(cells) // COLUMNS) for name, cells in groups.items()}
     heading = 2 * MARGIN + 30 + 18 * len(model.notes)
-    height = heading + sum(34 + n * (CELL + LABEL) for n in rows.values()) + MARGIN
+    height = heading + sum(TITLE + n * (CELL + LABEL) for n in rows.values()) + MARGIN
     sheet = Image.new("RGB", (2 * MARGIN + COLUMNS * CELL, height), PAPER)
     pen = ImageDraw.Draw(sheet)
     _head_line(pen, model)
     done, count, top = 0, sum(map(len, groups.values())), heading
     for name, cells in groups.items():
         pen.text((MARGIN, top + 8), name, INK, ImageFont.load_default(16))
-        top += 34
+        top += TITLE
         for place, cell in enumerate(cells):
             left = MARGIN + place % COLUMNS * CELL
             under = top + place // COLUMNS * (CELL + LABEL)
@@ -119,7 +120,7 @@ def _views(head: Head) -> Iterator[Cell]:
 
 
 def _turned(head: Head) -> Iterator[Cell]:
-    tensors = HeadTensors.of(head)
+    tensors = HeadTensors.points_of(head, np.arange(len(head.vertices)))
     for label, joint, turn in TURNS:
         theta = np.zeros((len(JOINTS), 3), np.float32)
         for each in (EYE_LEFT, EYE_RIGHT) if joint == EYE_LEFT else (joint,):
@@ -136,7 +137,10 @@ def _identities(model: HeadModel) -> Iterator[Cell]:
 
 
 def _expressions(head: Head) -> Iterator[Cell]:
-    names, tensors = head.expression_names, HeadTensors.of(head)
+    names, tensors = (
+        head.expression_names,
+        HeadTensors.points_of(head, np.arange(len(head.vertices))),
+    )
     for index in np.unique(np.linspace(0, len(names) - 1, min(len(names), MOST)).astype(int)):
         psi = np.zeros(len(names), np.float32)
         psi[index] = 1.0 if is_one_sided(names[index]) else SIGMA

@@ -47,8 +47,18 @@ class HeadTensors:
         return cls._of(head, faces.reshape(-1, 3), used, device)
 
     @classmethod
+    def points_of(cls, head: Head, rows: np.ndarray) -> "HeadTensors":
+        """Some vertices [S] alone, without faces or parts: to see where they go."""
+        return cls._of(head, np.zeros((0, 3), np.int32), rows, "cpu", parts=False)
+
+    @classmethod
     def _of(
-        cls, head: Head, faces: np.ndarray, rows: np.ndarray, device: torch.device | str
+        cls,
+        head: Head,
+        faces: np.ndarray,
+        rows: np.ndarray,
+        device: torch.device | str,
+        parts: bool = True,
     ) -> "HeadTensors":
         def tensor(array: np.ndarray, kind: torch.dtype = torch.float32) -> Tensor:
             return torch.as_tensor(np.ascontiguousarray(array)).to(device=device, dtype=kind)
@@ -61,7 +71,11 @@ class HeadTensors:
             skin_weights=tensor(head.skin_weights[rows]),
             correctives=tensor(head.correctives[:, rows]).flatten(1),
             corrective_index=tensor(head.corrective_index, torch.int64),
-            part_weights=tensor(smooth_labels(head, head.vertex_part, len(PARTS))[rows]),
+            part_weights=tensor(
+                smooth_labels(head, head.vertex_part, len(PARTS))[rows]
+                if parts
+                else np.zeros((len(rows), len(PARTS)))
+            ),
             joint_expressions=None
             if head.joint_expressions is None
             else tensor(head.joint_expressions).flatten(1),

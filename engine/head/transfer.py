@@ -151,12 +151,12 @@ def skin_points(head: Head) -> np.ndarray:
 
 def unknowns_of(head: Head, points: np.ndarray) -> np.ndarray:
     """What a unit of each coefficient and of each jaw angle does to vertices [S]: [U, S, 3] m."""
-    coefficients = head.expressions[:, points].astype(float)
-    tensors = HeadTensors.of(head)
+    tensors = HeadTensors.points_of(head, points)
     theta = torch.zeros(3, len(head.joints), 3)
     theta[torch.arange(3), JAW, torch.arange(3)] = JAW_STEP
     still = torch.zeros(3, len(head.expression_names))
-    turned = posed_vertices(tensors, still, theta, torch.zeros(3, 3)).numpy()[:, points]
+    turned = posed_vertices(tensors, still, theta, torch.zeros(3, 3)).numpy()
+    coefficients = head.expressions[:, points].astype(float)
     return np.concatenate([coefficients, (turned - head.vertices[points]) / JAW_STEP])
 
 

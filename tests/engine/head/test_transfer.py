@@ -20,8 +20,10 @@ def params(head, name, strength=1.0):
     psi, jaw = np.zeros((1, len(head.expression_names)), np.float32), np.zeros((1, 3), np.float32)
     if name == "jawOpen":
         jaw[0, 0] = 0.3 * strength
-    else:
-        psi[0, head.expression_names.index(name)] = strength
+        return psi, jaw
+    halves = {name, f"{name}Left", f"{name}Right"}  # a model may have a shape in two halves
+    psi[0, [i for i, other in enumerate(head.expression_names) if other in halves]] = strength
+    assert psi.any()
     return psi, jaw
 
 
