@@ -87,7 +87,7 @@ def register(
     near = np.linalg.norm(source.vertices[samples] - here[30], axis=1) < 2 * np.ptp(here[:17, 0])
     samples = samples[near][:: max(int(near.sum()) // SAMPLES, 1)]
     start = source.vertices[samples].astype(float)
-    own = vertex_directions(source)[samples]
+    own = _directions(source)[samples]
     for _ in range(ROUNDS):
         moved = warp(start)
         face, bary, distance = closest_on(moved, target.vertices, faces)
@@ -165,7 +165,7 @@ def _spline(moved: np.ndarray, goals: np.ndarray, loose: np.ndarray) -> RBFInter
                            smoothing=loose[once])  # fmt: skip
 
 
-def vertex_directions(head: Head) -> np.ndarray:
+def _directions(head: Head) -> np.ndarray:
     """Outward unit normals [V, 3] of the neutral head."""
     from ..render.mesh import vertex_normals
 

@@ -15,7 +15,7 @@ import torch
 from ..errors import HeadMismatchError
 from .model import EYE_LEFT, EYE_RIGHT, JAW, NECK, Head
 from .motion import Motion
-from .registration import Warp, closest_on, register, vertex_directions
+from .registration import Warp, closest_on, register
 from .skinning import HeadTensors, joint_transforms, posed_vertices
 
 JAW_STEP = 0.25  # rad at which the jaw's columns are measured
@@ -24,6 +24,8 @@ RIDGE = 3e-2  # of each column's square: against coefficients that cancel each o
 NAME_PULL = 3.0  # the same, towards a coefficient of the same name and the same jaw angles
 NEIGHBOUR_PULL = 10.0  # the same, towards 0 for all others where there is one of the same name
 MOST_JAW = 0.6  # rad
+JAW_SIDE = 0.4  # jaw weight from which on skin belongs to the lower lip
+MOUTH = 0.3  # of the distance of the eyes, around the lips
 MOST_TWO_SIDED = 4.0  # standard deviations, of coefficients without names
 MOST_ONE_SIDED = 1.2  # ARKit shapes, a little beyond full
 SWEEPS = 60
@@ -185,31 +187,33 @@ def is_one_sided(name: str) -> bool:
 
 
 def _carry(source: Head, target: Head, warp: Warp, points: np.ndarray) -> np.ndarray:
-    """The source's columns [U_s, S, 3] m on the target's skin.
+    """The source's columns [U_s, S, 3] m on the target's skin, scaled as the faces differ in size.
 
-    A point takes the motion of the nearest source skin that faces the same way, so that lips and
-    lids which touch do not take each other's; sizes follow the affine map between the heads.
+    A point takes the motion of the nearest source skin. Lips that touch must not take each other's:
+    around the mouth, what follows the jaw is looked for among what does, and the rest among it.
     """
+    laid, places = warp(source.vertices), target.vertices[points]
     faces = source.skin_faces
-    laid = warp(source.vertices)
-    own = vertex_directions(target)[points]
-    corners = laid[faces]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    places = target.vertices[points]
-    face, bary, _ = closest_on(places, laid, faces)
-    # Where the nearest skin faces elsewhere, look a little outwards along the normal.
-    wrong = (normals[face] * own).sum(1) < 0.2
-    if wrong.any():
-        step = 0.004 * own[wrong]
-        other, share, _ = closest_on(places[wrong] + step, laid, faces)
-        better = (normals[other] * own[wrong]).sum(1) > (normals[face[wrong]] * own[wrong]).sum(1)
-        rows = np.flatnonzero(wrong)[better]
-        face[rows], bary[rows] = other[better], share[better]
-    used, where = np.unique(faces[face], return_inverse=True)
+    lower = source.skin_weights[:, JAW][faces].mean(1) > JAW_SIDE
+    follows = target.skin_weights[points, JAW] > JAW_SIDE
+    lips = target.landmarks68.on(target.vertices)[48:68]
+    eyes = np.linalg.norm(target.joints[EYE_LEFT] - target.joints[EYE_RIGHT])
+    near = np.linalg.norm(places[:, None] - lips[None], axis=-1).min(1) < MOUTH * eyes
+    corners = np.empty((len(points), 3), np.int64)
+    weights = np.empty((len(points), 3))
+    for chosen, of in (
+        (~near, faces),
+        (near & follows, faces[lower]),
+        (near & ~follows, faces[~lower]),
+    ):
+        of = of if len(of) else faces
+        if chosen.any():
+            face, bary, _ = closest_on(places[chosen], laid, of)
+            corners[chosen], weights[chosen] = of[face], bary
+    used, where = np.unique(corners, return_inverse=True)
     moves = unknowns_of(source, used)[:, where.reshape(-1, 3)]  # [U_s, S, 3 corners, 3]
-    mixed = np.einsum("uskc,sk->usc", moves, bary)
-    return mixed @ warp.affine[:3]
+    spread = [np.ptp(h.landmarks68.on(h.vertices)[17:, :2], axis=0) for h in (source, target)]
+    return np.einsum("uskc,sk->usc", moves, weights) * np.sqrt(np.prod(spread[1] / spread[0]))
 
 
 def _importance(head: Head, points: np.ndarray) -> np.ndarray:
