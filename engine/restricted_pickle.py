@@ -23,7 +23,7 @@ KINDS = re.compile(r"[<>=|]?([biufcSUV]\d+|\?|O8?)")  # what an array may consis
 PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}  # older names of modules
 _DAMAGE = (
     pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
-    OverflowError, MemoryError, ImportError,
+    OverflowError, MemoryError, ImportError, RecursionError,
 )  # fmt: skip
 
 
@@ -142,10 +142,18 @@ class DType(metaclass=Sealed):
             self.real = self.real.newbyteorder(state[1])
 
 
+@sealed
+def array_type(*_: object) -> None:
+    """`numpy.ndarray`, which a pickle may name and not call."""
+    raise pickle.UnpicklingError("an array made in an unusual way")
+
+
 class Array(np.ndarray, metaclass=Sealed):
-    """`numpy.ndarray`, its content checked before numpy sees it."""
+    """What becomes of a `numpy.ndarray`: its content is checked before numpy sees it, and once."""
 
     def __setstate__(self, state: tuple) -> None:
+        if self.size:
+            raise pickle.UnpicklingError("an array that is filled twice")
         version, shape, kind, fortran, raw = state
         raw = raw.encode("latin1") if isinstance(raw, str) else raw
         if not isinstance(kind, DType) or type(raw) is not (list if kind.real.hasobject else bytes):
@@ -159,7 +167,7 @@ class Array(np.ndarray, metaclass=Sealed):
 @sealed
 def reconstruct(subtype: type, shape: object, kind: object) -> Array:
     """An empty array, whose state comes next."""
-    if subtype is not Array:
+    if subtype is not array_type:
         raise pickle.UnpicklingError("an array of another class")
     return Array((0,), np.uint8)
 
@@ -202,7 +210,7 @@ def encode(text: str, encoding: str = "latin1") -> bytes:
 
 
 KNOWN: dict[tuple[str, str], type] = {
-    ("numpy", "ndarray"): Array,
+    ("numpy", "ndarray"): array_type,
     ("numpy", "dtype"): DType,
     **{(f"numpy.{core}.multiarray", "_reconstruct"): reconstruct for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): scalar for core in ("core", "_core")},

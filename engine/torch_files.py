@@ -60,6 +60,9 @@ class Storage:
     def __init__(self, kind: str, values: np.ndarray | None = None) -> None:
         self.kind, self.values = kind, values
 
+    def __setstate__(self, state: object) -> None:
+        raise pickle.UnpicklingError("it changes a storage")
+
     def fill(self, raw: bytes) -> None:
         """The storage's bytes → its numbers [n]."""
         if self.kind == BFLOAT16:
@@ -153,7 +156,10 @@ def rebuild_tensor(
     storage: Storage, offset: int, size: tuple, stride: tuple, *_: object
 ) -> np.ndarray:
     """A tensor as a view of its storage."""
-    values = storage.values if isinstance(storage, Storage) else np.asarray(storage)
+    # What is no storage of ours is copied: it may be a view itself, or be changed later.
+    values = storage.values if isinstance(storage, Storage) else np.array(storage).reshape(-1)
+    if values.dtype.hasobject:
+        raise pickle.UnpicklingError("a tensor of objects")
     if len(size) != len(stride) or min([offset, *size, *stride], default=0) < 0:
         raise pickle.UnpicklingError("a tensor that makes no sense")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))

@@ -77,7 +77,9 @@ def read_flame_pickle(path: Path, landmarks: Path | None = None) -> HeadModel:
                 )
         model = flame_model({**embeddings_in(landmarks or path.parent), **arrays})
         check_head(model.mean)
-    except (ValueError, IndexError, TypeError, AttributeError, KeyError) as error:
+    except (
+        ValueError, IndexError, TypeError, AttributeError, KeyError, RecursionError
+    ) as error:  # fmt: skip
         raise HeadError(
             f"The arrays of {path} do not fit together ({error}).",
             "Use an intact copy of the file.",

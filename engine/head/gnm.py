@@ -67,7 +67,7 @@ def gnm_model(arrays: dict[str, np.ndarray]) -> HeadModel:
     joints[order] = arrays["template_joint_positions"]
     joints[JAW] = joints[NECK]
     landmarks, points = _landmarks(arrays, vertices, joints, weights)
-    regions = _regions(arrays, vertices, faces, joints, points)
+    regions = _regions(arrays, vertices, joints, points)
     identities = arrays["vertex_identity_basis"].astype(np.float16)
     expressions = arrays["expression_basis"].astype(np.float16)
     correctives, index = _correctives(arrays, names)
@@ -138,9 +138,8 @@ def _landmarks(
 
 
 def _regions(
-    arrays: dict[str, np.ndarray], vertices: np.ndarray, faces: np.ndarray, joints: np.ndarray,
-    points: np.ndarray,
-) -> np.ndarray:  # fmt: skip
+    arrays: dict[str, np.ndarray], vertices: np.ndarray, joints: np.ndarray, points: np.ndarray
+) -> np.ndarray:
     """[V] uint8 into REGIONS: what the groups say, the rest by anatomy."""
     regions = skin_regions(vertices, joints, points)
     groups = dict(zip((str(n) for n in arrays["vertex_group_names"]), arrays["vertex_groups"],

@@ -117,6 +117,30 @@ def test_content_must_fit_shape_and_type():
             load_restricted(io.BytesIO(data.replace(old, new, 1)))
 
 
+def test_arrays_are_neither_called_nor_filled_twice():
+    array = pickle.dumps(np.arange(4, dtype=np.int64), 2)
+    build = array[array.rindex(b"(K") : -1]  # the array's state
+    cases = {
+        "filled twice": array[:-1] + build + b".",
+        "unusual way": b"cnumpy\nndarray\n((I4\ntS'O'\ntR.",
+        "another class": b"cnumpy.core.multiarray\n_reconstruct\n(cbuiltins\nlist\n(I0\ntS'b'\ntR.",
+    }
+    assert build.endswith(b"b")
+    for said, data in cases.items():
+        with pytest.raises(PickleError, match=said):
+            load_restricted(io.BytesIO(data))
+
+
+def test_a_tensor_of_a_view_cannot_look_beyond_its_memory():
+    rebuild = b"ctorch._utils\n_rebuild_tensor_v2\n"
+    floats = pickle.dumps(np.ones(1, np.float32), 2)[2:-1]  # without protocol and stop
+    wide = b"(" + rebuild + b"(" + floats + b"I0\n(I1000\nt(I0\nttR"  # 1,000 times the same number
+    data = rebuild + wide + b"I0\n(I1000\nt(I1\nttR."
+    found = load_restricted(io.BytesIO(data), TORCH)
+    assert found.shape == (1000,)
+    assert (found == 1).all()
+
+
 @pytest.mark.parametrize("data", [b"", b"hello", b"\x80\x02", b"\x80\x02N", b"\x80\xffN.", b"0."])
 def test_damage_is_a_sentence(data):
     with pytest.raises(PickleError, match=r"the pickle|The pickle"):
