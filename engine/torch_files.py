@@ -46,7 +46,7 @@ def load_torch(file: BinaryIO, allowed: Allowed | None = None, *, what: object =
     try:
         return (_from_zip if start == b"PK" else _from_chain)(file, table, what)
     except (OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, EOFError,
-            zipfile.BadZipFile, zipfile.zlib.error) as error:  # fmt: skip
+            zipfile.BadZipFile, zipfile.zlib.error, RuntimeError) as error:  # fmt: skip
         raise PickleError(
             f"{what} is no intact file of torch.save ({error}).", "Use an intact copy of the file."
         ) from error

@@ -114,7 +114,7 @@ def _read_arrays(path: Path) -> Arrays:
     if start[:1] == b"\x80":
         raise HeadError(
             f"{path} is a pickle, which can run code when it is opened, so it was not opened.",
-            "Convert it to an npz file of plain arrays.",
+            "Call it .pkl if it is FLAME's own file; else save its arrays as an npz file.",
         )
     if start != b"PK":
         raise HeadError(f"{path} is no npz file.", "Give the path of an npz file, or `generic`.")

@@ -253,6 +253,17 @@ def test_truncated_torch_files(save):
             read_torch_file(path)
 
 
+def test_a_zip_file_of_a_later_version_is_a_sentence(tmp_path):
+    import torch
+
+    torch.save({"x": torch.rand(5)}, tmp_path / "a.pt")
+    data = bytearray((tmp_path / "a.pt").read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = 200  # the version needed to read a member
+    (tmp_path / "a.pt").write_bytes(data)
+    with pytest.raises(PickleError, match="no intact file"):
+        read_torch_file(tmp_path / "a.pt")
+
+
 def test_a_tensor_cannot_look_beyond_its_storage(tmp_path):
     import torch
 
