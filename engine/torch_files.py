@@ -22,7 +22,8 @@ BFLOAT16 = "bfloat16"
 STORAGES = {
     "FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2",
     "BFloat16Storage": BFLOAT16, "LongStorage": "<i8", "IntStorage": "<i4",
-    "ShortStorage": "<i2", "CharStorage": "<i1", "ByteStorage": "<u1", "BoolStorage": "?", "UntypedStorage": "<u1",
+    "ShortStorage": "<i2", "CharStorage": "<i1", "ByteStorage": "<u1",
+    "BoolStorage": "?", "UntypedStorage": "<u1",
 }  # fmt: skip
 
 
