@@ -16,6 +16,9 @@ Method = Literal[
 ]  # fmt: skip
 Quality = Literal["exact", "frame-baked", "preview"]
 Preset = Literal["draft", "standard", "high"]
+DatasetFormat = Literal[
+    "auto", "nerface", "imavatar", "metrical-tracker", "insta", "flashavatar", "vhap", "nha"
+]
 
 BenchPart = Literal[
     "training", "steps", "frame", "reference", "resolution", "parts", "mesh", "frames", "paper"
@@ -70,6 +73,42 @@ class Capture(Command):
     """Frame range A-B of the clip, counted from 0, B included; all when empty."""
     device: str = "auto"
     """auto, cpu or cuda."""
+
+
+@dataclass(frozen=True)
+class Import(Command):
+    """Make a capture folder of a dataset in another program's format."""
+
+    dataset: Positional[Path] = field(kw_only=True)
+    """Folder of the dataset."""
+    out: Positional[Path] = field(kw_only=True)
+    """Capture folder to write; an unfinished one is continued."""
+    head: str = "generic"
+    """Head model that the dataset was made with, mostly your own FLAME file; for NerFACE, whose
+    parameters are another model's, any."""
+    format: DatasetFormat = "auto"
+    """How the folder is laid out; guessed from what lies in it."""
+    camera: str = ""
+    """Which of several cameras, by number or name; the first when empty."""
+    size: int = 512
+    """Width and height of the stored pictures, px; never larger than the dataset's."""
+    eyelids: Path | None = None
+    """Folder with metrical-tracker's l_eyelid.npy and r_eyelid.npy; without them its eyelids stay
+    as the expression leaves them."""
+    device: str = "auto"
+    """auto, cpu or cuda; for formats that are tracked anew."""
+
+
+@dataclass(frozen=True)
+class ExportDataset(Command):
+    """Write a capture in the layout of another program."""
+
+    capture: Positional[Path] = field(kw_only=True)
+    """Capture folder."""
+    out: Positional[Path] = field(kw_only=True)
+    """Folder to write; an unfinished one is continued."""
+    format: Literal["vhap", "insta"] = "vhap"
+    """`vhap` is read by GaussianAvatars and its kin, `insta` by INSTA and its kin."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +238,8 @@ class Doctor(Command):
 COMMANDS: dict[str, tuple[type[Command], str]] = {
     "synth": (Synth, ".synthetic.command:run"),
     "capture": (Capture, ".capture.command:run"),
+    "import": (Import, ".capture.readers.command:run"),
+    "export-dataset": (ExportDataset, ".capture.writers.command:run"),
     "train": (Train, ".train.command:run"),
     "eval": (Eval, ".train.evaluate:run"),
     "render": (Render, ".render.command:run"),
