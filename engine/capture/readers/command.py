@@ -64,12 +64,12 @@ def run(config: Import, job: Job) -> dict:
     reader = PictureReader()
     try:
         job.update("Finding the conventions", 0, 1)
-        found = detect(dataset, reader)
+        tensors = HeadTensors.of(dataset.head)
+        found = detect(dataset, reader, tensors)
         job.update("Finding the conventions", 1, 1, overlap=found.overlap)
         if not config.quiet:
             print(f"import: {found.convention}; overlap {found.overlap:.2f}", file=sys.stderr)
-        tensors = HeadTensors.of(dataset.head)
-        capture, frames = _plan(dataset, found.convention, config, tensors)
+        capture, frames = plan(dataset, found.convention, config, tensors)
         key = _key(dataset, capture, config)
         done = _finished(config, key)
         if done is not None:
@@ -101,7 +101,7 @@ def run(config: Import, job: Job) -> dict:
     return result
 
 
-def _plan(
+def plan(
     dataset: Dataset, convention: Convention, config: Import, tensors: HeadTensors
 ) -> tuple[Capture, Frames]:
     """The capture without its pictures, and how these are made."""

@@ -83,8 +83,8 @@ class Found:
         return told
 
 
-def detect(dataset: Dataset, reader: PictureReader) -> Found:
-    """The reading under which the mesh lies where the matte is.
+def detect(dataset: Dataset, reader: PictureReader, tensors: HeadTensors) -> Found:
+    """The reading under which the mesh lies where the matte is; `tensors` are the dataset's head.
 
     Raises:
         CaptureError: no reading does.
@@ -93,7 +93,7 @@ def detect(dataset: Dataset, reader: PictureReader) -> Found:
         np.linspace(0, len(dataset.names) - 1, min(LOOKED_AT, len(dataset.names))).round()
     ).astype(int)
     mattes = [_small(reader.matte(dataset, int(index))) for index in chosen]
-    view = _MeshOverMatte(dataset, chosen, mattes)
+    view = _MeshOverMatte(dataset, tensors, chosen, mattes)
     scores = {candidate: view.score(candidate) for candidate in candidates(dataset)}
     best, (overlap, inside) = max(scores.items(), key=lambda entry: entry[1][0] + MARGIN * (
         entry[0] == next(iter(scores))))  # fmt: skip
@@ -123,13 +123,14 @@ def candidates(dataset: Dataset) -> list[Convention]:
 class _MeshOverMatte:
     """Some frames' posed meshes, and their mattes."""
 
-    def __init__(self, dataset: Dataset, frames: np.ndarray, mattes: list[np.ndarray]) -> None:
+    def __init__(
+        self, dataset: Dataset, tensors: HeadTensors, frames: np.ndarray, mattes: list[np.ndarray]
+    ) -> None:
         self._dataset, self._frames, self._mattes = dataset, frames, mattes
-        head = dataset.head
-        self._cut = NeckCut.of(head)
+        self._cut = NeckCut.of(dataset.head)
         with torch.no_grad():  # translation comes with its unit
             posed = posed_vertices(
-                HeadTensors.of(head),
+                tensors,
                 *(torch.as_tensor(array[frames], dtype=torch.float32)
                   for array in (dataset.psi, dataset.theta, np.zeros_like(dataset.translation))),
             )  # fmt: skip

@@ -19,7 +19,7 @@ from engine.render.camera import Camera
 from engine.render.mesh import shade, view_mesh
 
 SIZE = 96  # px
-FRAMES = 9
+FRAMES = 7
 SHAPES, EXPRESSIONS = 300, 100  # coefficients that datasets write
 
 
@@ -114,7 +114,11 @@ def padded(row: np.ndarray, count: int) -> np.ndarray:
 
 
 def make_actor(
-    generic: HeadModel, size: tuple[int, int] = (SIZE, SIZE), *, neck: bool = True
+    generic: HeadModel,
+    size: tuple[int, int] = (SIZE, SIZE),
+    *,
+    neck: bool = True,
+    squeeze: float = 1.02,
 ) -> Actor:
     """An actor who turns, speaks and looks about before an off-centre lens."""
     model = flame_model(flame_arrays(generic))
@@ -129,7 +133,7 @@ def make_actor(
     theta[:, JAW, 0] = 0.1 + 0.08 * np.cos(2 * phase)
     theta[:, 3:, 1] = 0.15 * np.sin(phase)[:, None]
     translation = np.stack([0.01 * np.sin(phase), 0.006 * np.cos(phase), 0.02 * np.sin(phase)], 1)
-    camera = lens(head, size)
+    camera = lens(head, size, squeeze)
     images, mattes = [], []
     for vertices in posed(head, psi, theta, translation):
         images.append(shade(vertices, head.faces, camera, base_colours(generic.mean)))
@@ -138,12 +142,12 @@ def make_actor(
     return Actor(model, head, psi, theta, translation, camera, tuple(images), tuple(mattes))
 
 
-def lens(head: Head, size: tuple[int, int]) -> Camera:
+def lens(head: Head, size: tuple[int, int], squeeze: float) -> Camera:
     """The head fills the middle of the picture; the lens' axis does not meet it there."""
     width, height = size
     centre = (head.vertices.min(0) + head.vertices.max(0)) / 2
     pose = np.eye(4)
     pose[:3, :3] = np.diag([1.0, -1.0, -1.0])
     pose[:3, 3] = pose[:3, :3] @ -centre + (-0.02, -0.055, 0.8)
-    focal = 1.9 * height
-    return Camera(width, height, focal, 1.02 * focal, 0.54 * width, 0.62 * height, pose)
+    focal = 2.3 * height
+    return Camera(width, height, focal, squeeze * focal, 0.54 * width, 0.62 * height, pose)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from engine.capture.folder import read_capture
-from engine.capture.readers.command import run
+from engine.capture.readers import command
 from engine.config import Import
+from engine.head.library import load_head_model
 from engine.jobs import Job
 from tests.engine.capture.readers.actor import flame_arrays, make_actor
 
@@ -18,8 +19,8 @@ def actor(generic_model):
 
 @pytest.fixture(scope="session")
 def stiff_actor(generic_model):
-    """Who never bends the neck: metrical-tracker has none."""
-    return make_actor(generic_model, neck=False)
+    """Who never bends the neck, as metrical-tracker has none, before a lens of one focal length."""
+    return make_actor(generic_model, neck=False, squeeze=1.0)
 
 
 @pytest.fixture(scope="session")
@@ -30,15 +31,18 @@ def flame_file(generic_model, tmp_path_factory):
 
 
 @pytest.fixture
-def bring(flame_file, tmp_path):
-    """Imports a dataset: the capture, and what the command said."""
+def bring(flame_file, actor, tmp_path, monkeypatch):
+    """Imports a dataset: the capture, and what the command said. FLAME is loaded once for all."""
+    known = {str(flame_file): actor.model}
+    monkeypatch.setattr(command, "load_head_model",
+                        lambda name: known.get(name) or load_head_model(name))  # fmt: skip
 
     def run_import(folder, out=None, **options):
         out = out or tmp_path / "capture"
         options = {"head": str(flame_file), "quiet": True, "device": "cpu"} | options
         config = Import(dataset=folder, out=out, **options)
         with Job("import", quiet=True) as job:
-            result = run(config, job)
+            result = command.run(config, job)
         return read_capture(out), result
 
     return run_import

@@ -1,59 +1,80 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every format there and back: what was written of the actor is found again in the capture."""
 
-import numpy as np
 import pytest
+import torch
 
+from engine.capture.readers.command import plan
+from engine.capture.readers.conventions import detect
+from engine.capture.readers.formats import READERS, format_of
+from engine.capture.readers.options import ReadOptions
+from engine.capture.readers.pictures import PictureReader
+from engine.capture.readers.rotations import axis_angle, from_6d, matrix, to_6d
+from engine.config import Import
+from engine.head.skinning import HeadTensors, rotation_matrix
 from tests.engine.capture.readers import formats_written as written
-from tests.engine.capture.readers.actor import in_camera, posed
+from tests.engine.capture.readers.checks import check
 
-
-def check(capture, actor, frames=None):
-    """The capture's head stands where the actor's did, and is seen where it was."""
-    motion = capture.motion
-    mesh = posed(capture.head, motion.psi, motion.theta, motion.translation)
-    place, pixels = in_camera(capture.camera, mesh)
-    true_place, true_pixels = actor.seen()
-    if frames is not None:
-        true_place, true_pixels = true_place[frames], true_pixels[frames]
-    assert place.shape == true_place.shape
-    assert np.linalg.norm(place - true_place, axis=-1).max() < 1e-4  # m
-    left, top, side = (capture.source["crop"][key] for key in ("left", "top", "side"))
-    scale = capture.camera.width / side
-    assert np.abs(pixels - (true_pixels - (left, top)) * scale).max() < 0.1  # px
-
-
-VARIANTS = {
-    "imavatar": lambda a, f: written.imavatar(a, f),
-    "imavatar, positive focal length": lambda a, f: written.imavatar(a, f, negative=False),
-    "imavatar, legacy intrinsics": lambda a, f: written.imavatar(a, f, legacy=True),
-    "imavatar, in metres": lambda a, f: written.imavatar(a, f, unit=1.0),
-    "imavatar, OpenCV": lambda a, f: written.imavatar(a, f, axes=written.OPENCV),
-    "metrical-tracker": lambda a, f: written.metrical(a, f),
-    "metrical-tracker, old torch": lambda a, f: written.metrical(a, f, legacy=True),
-    "metrical-tracker, OpenGL": lambda a, f: written.metrical(a, f, axes=written.OPENGL),
-    "insta": lambda a, f: written.insta(a, f),
-    "insta, OpenGL, negative": lambda a, f: written.insta(a, f, axes=written.OPENGL, negative=True),
-    "insta of VHAP": lambda a, f: written.vhap(a, f, mesh_mode=True),
-    "flashavatar": lambda a, f: written.flashavatar(a, f),
-    "vhap": lambda a, f: written.vhap(a, f),
-    "vhap, cy from the top": lambda a, f: written.vhap(a, f, from_bottom=False),
-    "vhap, OpenCV": lambda a, f: written.vhap(a, f, axes=written.OPENCV),
-    "nha": lambda a, f: written.nha(a, f, matrix=True),
-    "nha, OpenCV": lambda a, f: written.nha(a, f, matrix=True, axes=written.OPENCV),
+WHOLE = {
+    "imavatar": written.imavatar,
+    "metrical-tracker": written.metrical,
+    "insta": written.insta,
+    "flashavatar": written.flashavatar,
+    "vhap": written.vhap,
+    "nha": written.nha,
 }
+# What else a format's files may hold: the writer's options → the axes that are to be found.
+VARIANTS = [
+    ("imavatar", {"negative": False}, "opengl"),
+    ("imavatar", {"legacy": True}, "opengl"),
+    ("imavatar", {"unit": 1.0}, "opengl"),
+    ("imavatar", {"axes": written.OPENCV}, "opencv"),
+    ("imavatar", {"axes": written.OPENCV, "negative": False, "legacy": True}, "opencv"),
+    ("metrical-tracker", {"legacy": True}, "opencv"),
+    ("metrical-tracker", {"axes": written.OPENGL}, "opengl"),
+    ("insta", {"axes": written.OPENGL, "negative": True}, "opengl"),
+    ("vhap", {"mesh_mode": True}, "opengl"),
+    ("vhap", {"from_bottom": False}, "opengl"),
+    ("vhap", {"axes": written.OPENCV}, "opencv"),
+    ("nha", {"axes": written.OPENCV}, "opencv"),
+    ("nha", {"matrix": True}, "opengl"),
+]
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_round_trip(variant, actor, stiff_actor, bring, tmp_path):
-    if variant.startswith(("metrical", "flash")):
-        actor = stiff_actor
-    folder = VARIANTS[variant](actor, tmp_path / "data")
-    capture, result = bring(folder)
-    assert result["format"] == variant.split(",")[0].split(" of")[0]
+def of_format(name, actor, stiff_actor):
+    return actor if name in ("imavatar", "insta", "vhap") else stiff_actor
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_round_trip(name, actor, stiff_actor, bring, tmp_path):
+    actor = of_format(name, actor, stiff_actor)
+    capture, result = bring(WHOLE[name](actor, tmp_path / "data"))
     check(capture, actor)
+    assert result["format"] == name
     assert result["overlap"] > 0.95
     assert result["mattes"] == "the dataset's"
-    axes = "opencv" if "OpenCV" in variant else "opengl" if "OpenGL" in variant else None
-    if axes is not None:
-        assert capture.source["conventions"]["axes"] == axes
+
+
+@pytest.mark.parametrize(("name", "options", "axes"), VARIANTS)
+def test_what_else_a_format_may_hold(name, options, axes, actor, stiff_actor, tmp_path):
+    actor = of_format(name, actor, stiff_actor)
+    folder = WHOLE[name](actor, tmp_path / "data", **options)
+    dataset = READERS[format_of(folder)].read(folder, actor.model, ReadOptions())
+    tensors = HeadTensors.of(dataset.head)
+    found = detect(dataset, PictureReader(), tensors)
+    assert found.convention.axes == axes
+    assert found.overlap > 0.95
+    config = Import(dataset=folder, out=tmp_path / "out")
+    capture, _ = plan(dataset, found.convention, config, tensors)
+    check(capture, actor)
+
+
+def test_six_numbers_of_a_rotation():
+    turns = torch.randn(20, 3, generator=torch.Generator().manual_seed(0)).double()
+    truth = rotation_matrix(turns)
+    torch.testing.assert_close(torch.from_numpy(matrix(turns.numpy())), truth)
+    torch.testing.assert_close(torch.from_numpy(matrix(axis_angle(truth.numpy()))), truth)
+    six = truth[:, :2].reshape(20, 6)  # pytorch3d's: the first two rows
+    torch.testing.assert_close(torch.from_numpy(matrix(from_6d(six.numpy()))), truth)
+    torch.testing.assert_close(torch.from_numpy(to_6d(turns.numpy())), six)
+    assert not from_6d([1, 0, 0, 0, 1, 0]).any()
