@@ -42,14 +42,19 @@ TEST_SHARE = 8  # the last eighth of the frames is the test set
 LOST = 0.10  # of the outer-eye distance: a frame fitted worse than this shows no usable face
 
 
-def run(config: CaptureConfig, job: Job) -> dict:
+def run(config: CaptureConfig, job: Job, clip: Clip | None = None) -> dict:
     """Track the head in a clip and write a capture folder.
+
+    Args:
+        config: what the user asked for.
+        job: told the progress.
+        clip: read instead of the file `config.clip`: anything with a clip's attributes.
 
     Raises:
         ClipError, HeadError, DeviceError, DependencyError, SpaceError, Cancelled: as they say.
     """
     started = time.time()
-    clip = open_clip(config.clip)
+    clip = open_clip(config.clip) if clip is None else clip
     first, last = parse_range(config.frames)
     if config.size < MIN_SIZE:
         raise ClipError(

@@ -23,6 +23,11 @@ def picture_size(path: Path) -> tuple[int, int]:
     return width, height
 
 
+def read_rgb(path: Path) -> np.ndarray:
+    """A picture file [H, W, 3] uint8 RGB; its alpha, if any, is left out."""
+    return np.ascontiguousarray(_read(path, cv2.IMREAD_COLOR)[..., ::-1])
+
+
 class PictureReader:
     """Reads pictures and mattes; holds the matte model once a picture needs it."""
 

@@ -81,27 +81,25 @@ def test_a_wide_picture_is_cropped_around_the_head(generic_model, bring, tmp_pat
 def test_frames_of_several_lenses_are_brought_to_one(actor, bring, tmp_path):
     folder = written.vhap(actor, tmp_path / "d")
     table = json.loads((folder / "transforms.json").read_text())
-    zoomed = table["frames"][0]
-    zoom, camera = 1.25, actor.camera
-    moved = np.array([[zoom, 0, (1 - zoom) * 48], [0, zoom, (1 - zoom) * 48]])
-    shift = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
-    between = (shift @ np.vstack([moved, [0, 0, 1]]) @ np.linalg.inv(shift))[:2]
+    first, camera = table["frames"][0], actor.camera
+    zoom, middle = 1.25, 48
+    moved = np.array([[zoom, 0, (1 - zoom) * middle], [0, zoom, (1 - zoom) * middle]])
     for key in ("file_path", "fg_mask_path"):
-        picture = cv2.imread(str(folder / zoomed[key]), cv2.IMREAD_UNCHANGED)
-        cv2.imwrite(str(folder / zoomed[key]), cv2.warpAffine(picture, between, (96, 96)))
-    # The picture's coordinates count from its corner; cv2's map was given in those of pixel centres.
-    corner = between[:, 2] + 0.5 * (1 - zoom)
-    zoomed |= {"fl_x": zoom * camera.fx, "fl_y": zoom * camera.fy,
-               "cx": zoom * camera.cx + corner[0],
-               "cy": camera.height - (zoom * camera.cy + corner[1])}  # fmt: skip
+        picture = cv2.imread(str(folder / first[key]), cv2.IMREAD_UNCHANGED)
+        # cv2 counts from the middle of the first pixel, cameras from its corner
+        inner = moved + np.array([0, 0, 0.5 * zoom - 0.5])
+        cv2.imwrite(str(folder / first[key]), cv2.warpAffine(picture, inner, (96, 96)))
+    cx, cy = moved @ (camera.cx, camera.cy, 1)
+    first |= {"fl_x": zoom * camera.fx, "fl_y": zoom * camera.fy, "cx": cx,
+              "cy": camera.height - cy}  # fmt: skip
     (folder / "transforms.json").write_text(json.dumps(table))
     capture, _ = bring(folder)
     check(capture, actor)
     inner = slice(24, 72)
-    error = np.abs(capture.image(0)[inner, inner].astype(int) - actor.images[0][inner, inner])
-    assert error.mean() < 6  # twice resampled
-    shifted = np.abs(capture.image(0)[inner, inner].astype(int) - actor.images[0][inner, 26:74])
-    assert error.mean() < 0.5 * shifted.mean()
+    image = capture.image(0)[inner, inner].astype(int)
+    error = np.abs(image - actor.images[0][inner, inner]).mean()  # resampled twice
+    assert error < 0.5 * np.abs(image - actor.images[0][inner, 25:73]).mean()
+    assert error < 6
 
 
 def test_a_dataset_without_mattes_gets_ours(actor, bring, tmp_path):
