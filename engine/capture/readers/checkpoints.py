@@ -116,8 +116,12 @@ def with_eyelids(
         )
         return head, psi, {"eyelids": said}
     shapes = np.stack([_lid(place / name, len(head.vertices)) for _, name in LIDS])
+    still = head.joint_expressions
+    if still is not None:  # lids move no joint
+        still = np.concatenate([still, np.zeros((len(LIDS), *still.shape[1:]), still.dtype)])
     head = replace(
         head,
+        joint_expressions=still,
         expression_names=(*head.expression_names, *(name for name, _ in LIDS)),
         expressions=np.concatenate([head.expressions, shapes.astype(head.expressions.dtype)]),
     )

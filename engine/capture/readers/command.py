@@ -105,7 +105,7 @@ def plan(
     dataset: Dataset, convention: Convention, config: Import, tensors: HeadTensors
 ) -> tuple[Capture, Frames]:
     """The capture without its pictures, and how these are made."""
-    pose, motion = hold_still(dataset, convention)
+    pose, motion = hold_still(dataset, convention, tensors)
     lens = np.median(dataset.intrinsics[convention.intrinsics], axis=0)
     whole = Camera(*dataset.size, *lens, pose)
     capture = Capture(config.out, whole, FPS, dataset.head, motion, dataset.train, dataset.test)

@@ -170,7 +170,8 @@ class MeshPoser:
 def double(tensors: HeadTensors) -> HeadTensors:
     """The same head in float64."""
     return replace(tensors, **{
-        name: value.double() for name, value in vars(tensors).items() if value.is_floating_point()
+        name: value.double() for name, value in vars(tensors).items()
+        if value is not None and value.is_floating_point()
     })  # fmt: skip
 
 

@@ -2,16 +2,20 @@
 """The head moves and the camera stands still, wherever a dataset kept the head's pose."""
 
 import numpy as np
+import torch
 
-from ...head.model import Head
+from ...head.model import JOINTS
 from ...head.motion import Motion
+from ...head.skinning import HeadTensors
 from ..pose import WORLD_AXES
 from .conventions import Convention
 from .dataset import Dataset
 from .rotations import axis_angle, matrix
 
 
-def hold_still(dataset: Dataset, convention: Convention) -> tuple[np.ndarray, Motion]:
+def hold_still(
+    dataset: Dataset, convention: Convention, tensors: HeadTensors
+) -> tuple[np.ndarray, Motion]:
     """One camera_from_world [4, 4] for all frames, and the motion as that camera sees it.
 
     With R, t a frame's camera and R₀, t₀ the dataset's root rotation about the root joint j and
@@ -20,7 +24,7 @@ def hold_still(dataset: Dataset, convention: Convention) -> tuple[np.ndarray, Mo
     Cᵀ(R (j + t₀) + t - c) - j.
     """
     cameras = convention.cameras(dataset)
-    root = root_joint(dataset.head)
+    root = root_joints(tensors, dataset.psi)
     seen = _moved(cameras, root + convention.translation(dataset))  # [N, 3] m, camera space
     still = np.eye(4)
     still[:3, :3] = WORLD_AXES
@@ -32,9 +36,11 @@ def hold_still(dataset: Dataset, convention: Convention) -> tuple[np.ndarray, Mo
     return still, Motion(*(np.ascontiguousarray(array, np.float32) for array in arrays))
 
 
-def root_joint(head: Head) -> np.ndarray:
-    """The point [3] m about which the root turns the head."""
-    return head.joints[0].astype(np.float64)
+def root_joints(tensors: HeadTensors, psi: np.ndarray) -> np.ndarray:
+    """The points [N, 3] m about which the root turns the head with expressions psi [N, E]."""
+    joints = tensors.joints_of(torch.as_tensor(psi, dtype=torch.float32))
+    root = joints.reshape(-1, len(JOINTS), 3)[:, 0]
+    return root.expand(len(psi), 3).numpy().astype(np.float64)
 
 
 def _moved(cameras: np.ndarray, points: np.ndarray) -> np.ndarray:

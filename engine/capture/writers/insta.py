@@ -15,6 +15,7 @@ from ...render.camera import Camera
 from ...render.mesh import view_mesh
 from ..folder import Capture
 from ..readers.rotations import matrix, to_6d
+from ..readers.still_camera import root_joints
 from . import sheets
 
 CANONICAL_JAW = np.radians(12.0)
@@ -29,7 +30,9 @@ def write(capture: Capture, folder: Path, job: Job) -> dict:
     psi = sheets.flame_psi(capture) if flame else motion.psi
     theta = motion.theta.copy()
     theta[:, 0] = 0
-    poses = camera_poses(head, motion.theta[:, 0], motion.translation, capture.camera)
+    poses = camera_poses(
+        tensors, motion.psi, motion.theta[:, 0], motion.translation, capture.camera
+    )
     sheets.write_obj(
         folder / "canonical.obj", sheets.canonical_mesh(tensors, CANONICAL_JAW), head.faces
     )
@@ -74,20 +77,21 @@ def write(capture: Capture, folder: Path, job: Job) -> dict:
 
 
 def camera_poses(
-    head: Head, root: np.ndarray, translation: np.ndarray, camera: Camera
+    tensors: HeadTensors, psi: np.ndarray, root: np.ndarray, translation: np.ndarray, camera: Camera
 ) -> np.ndarray:
     """camera_from_head [N, 4, 4], m, when the head's pose goes into the camera.
 
     Args:
-        head: whose root joint the rotations turn about.
+        tensors: the head, whose root joint the rotations turn about.
+        psi: [N, E].
         root: [N, 3] rad, the root's rotation.
         translation: [N, 3] m.
         camera: the one that stands still.
     """
-    joint = head.joints[0].astype(np.float64)
+    joint = root_joints(tensors, psi)  # [N, 3] m
     moved = np.tile(np.eye(4), (len(root), 1, 1))
     moved[:, :3, :3] = matrix(root)
-    moved[:, :3, 3] = joint + translation - moved[:, :3, :3] @ joint
+    moved[:, :3, 3] = joint + translation - np.einsum("nab,nb->na", moved[:, :3, :3], joint)
     return camera.camera_from_world @ moved
 
 

@@ -19,7 +19,7 @@ from engine.render.camera import Camera
 from engine.render.mesh import shade, view_mesh
 
 SIZE = 96  # px
-FRAMES = 7
+FRAMES = 6
 SHAPES, EXPRESSIONS = 300, 100  # coefficients that datasets write
 
 
@@ -83,10 +83,10 @@ class Actor:
 
     def pose_in_camera(self) -> np.ndarray:
         """camera_from_world [N, 4, 4] when the head itself stands still: OpenCV axes, m."""
-        root = self.head.joints[0].astype(np.float64)
         poses = np.tile(np.eye(4), (len(self), 1, 1))
         poses[:, :3, :3] = Rotation.from_rotvec(self.theta[:, 0]).as_matrix()
-        poses[:, :3, 3] = root + self.translation - poses[:, :3, :3] @ root
+        still, moved = self.mesh(moved=False)[:, 0], self.mesh(moved=True)[:, 0]  # any vertex
+        poses[:, :3, 3] = moved - np.einsum("nab,nb->na", poses[:, :3, :3], still)
         return self.camera.camera_from_world @ poses
 
     def seen(self) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,9 @@
 """What is wrong with a dataset is said in a sentence, and nothing is written."""
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +28,25 @@ def refused(bring, tmp_path):
     return check
 
 
+@pytest.fixture(scope="module")
+def whole(actor, tmp_path_factory):
+    """One intact dataset of each format, written once."""
+    root, made = tmp_path_factory.mktemp("whole"), {}
+
+    def write(name):
+        if name not in made:
+            made[name] = getattr(written, name)(actor, root / name)
+        return made[name]
+
+    return write
+
+
+@pytest.fixture
+def copy(whole, tmp_path):
+    """A copy of an intact dataset, to be spoilt."""
+    return lambda name: Path(shutil.copytree(whole(name), tmp_path / "d"))
+
+
 # Conventions
 
 
@@ -44,8 +65,8 @@ def test_a_head_seen_from_behind(actor, refused, tmp_path):
     refused(written.vhap(behind, tmp_path / "d"), "does not lie over")
 
 
-def test_another_subjects_pictures(actor, refused, tmp_path):
-    folder = written.vhap(actor, tmp_path / "d")
+def test_another_subjects_pictures(actor, copy, refused, tmp_path):
+    folder = copy("vhap")
     for n in range(len(actor)):
         matte = np.roll(actor.mattes[n], (45, 50), (0, 1))
         written.write_picture(folder / "fg_masks" / f"{n:05d}_00.png", matte)
@@ -68,8 +89,8 @@ def test_a_checkpoint_that_would_run_code(plain, stiff_actor, refused, tmp_path)
     assert not mark.exists()
 
 
-def test_an_npz_that_carries_a_pickle(actor, refused, tmp_path):
-    folder = written.vhap(actor, tmp_path / "d")
+def test_an_npz_that_carries_a_pickle(actor, copy, refused, tmp_path):
+    folder = copy("vhap")
     mark = tmp_path / "it ran"
     np.savez(folder / "flame_param" / "00002.npz", shape=np.array([written.Bomb(mark)], object))
     refused(folder, "more than plain arrays")
@@ -79,58 +100,42 @@ def test_an_npz_that_carries_a_pickle(actor, refused, tmp_path):
 # Files
 
 
-def vhap(actor, folder):
-    return written.vhap(actor, folder)
-
-
-def imavatar(actor, folder):
-    return written.imavatar(actor, folder)
-
-
-def insta(actor, folder):
-    return written.insta(actor, folder)
-
-
-def nha(actor, folder):
-    return written.nha(actor, folder)
-
-
 @pytest.mark.parametrize(
-    ("write", "missing", "says"),
+    ("name", "missing", "says"),
     [
-        (vhap, "images/00003_00.png", "missing"),
-        (vhap, "flame_param/00003.npz", "missing"),
-        (imavatar, "image/3.png", "missing"),
-        (insta, "meshes/00003.obj", "missing"),
-        (insta, "canonical.obj", "missing"),
-        (insta, "flame/exp/00003.txt", "missing"),
-        (nha, "frame_0003/image_0000.png", "missing"),
-        (nha, "tracking_0/tracked_flame_params.npz", "no tracked_flame_params"),
+        ("vhap", "images/00003_00.png", "missing"),
+        ("vhap", "flame_param/00003.npz", "missing"),
+        ("imavatar", "image/3.png", "missing"),
+        ("insta", "meshes/00003.obj", "missing"),
+        ("insta", "canonical.obj", "missing"),
+        ("insta", "flame/exp/00003.txt", "missing"),
+        ("nha", "frame_0003/image_0000.png", "missing"),
+        ("nha", "tracking_0/tracked_flame_params.npz", "no tracked_flame_params"),
     ],
 )
-def test_a_missing_file(write, missing, says, actor, refused, tmp_path):
-    folder = write(actor, tmp_path / "d")
+def test_a_missing_file(name, missing, says, copy, refused):
+    folder = copy(name)
     (folder / missing).unlink()
     refused(folder, says)
 
 
 @pytest.mark.parametrize(
-    ("write", "damaged", "says"),
+    ("name", "damaged", "says"),
     [
-        (vhap, "flame_param/00003.npz", "damaged"),
-        (imavatar, "flame_params.json", "damaged"),
-        (insta, "meshes/00003.obj", "mesh"),
-        (insta, "flame/exp/00003.txt", "cannot be read"),
+        ("vhap", "flame_param/00003.npz", "damaged"),
+        ("imavatar", "flame_params.json", "damaged"),
+        ("insta", "meshes/00003.obj", "mesh"),
+        ("insta", "flame/exp/00003.txt", "cannot be read"),
     ],
 )
-def test_a_damaged_file(write, damaged, says, actor, refused, tmp_path):
-    folder = write(actor, tmp_path / "d")
+def test_a_damaged_file(name, damaged, says, copy, refused):
+    folder = copy(name)
     (folder / damaged).write_text("v 1 2 here lies what was a file")
-    refused(folder, says, format=write.__name__)
+    refused(folder, says, format=name)
 
 
-def test_numbers_that_are_not_finite(actor, refused, tmp_path):
-    folder = written.imavatar(actor, tmp_path / "d")
+def test_numbers_that_are_not_finite(actor, copy, refused, tmp_path):
+    folder = copy("imavatar")
     table = json.loads((folder / "flame_params.json").read_text())
     table["frames"][2]["pose"][4] = float("nan")
     (folder / "flame_params.json").write_text(json.dumps(table))
@@ -143,8 +148,8 @@ def test_no_folder_and_no_dataset(refused, tmp_path):
     refused(tmp_path / "empty", "imavatar: flame_params.json.*vhap: transforms.json")
 
 
-def test_two_formats_in_one_folder(actor, refused, tmp_path):
-    folder = written.vhap(actor, tmp_path / "d")
+def test_two_formats_in_one_folder(actor, copy, refused, tmp_path):
+    folder = copy("vhap")
     written.imavatar(actor, folder)
     refused(folder, "imavatar, vhap")
 
@@ -162,20 +167,20 @@ def test_a_camera_that_is_not_there(actor, refused, tmp_path):
 # Head models
 
 
-def test_coefficients_of_flame_need_flame(actor, refused, tmp_path):
-    refused(written.vhap(actor, tmp_path / "d"), "another head model", head="generic")
+def test_coefficients_of_flame_need_flame(whole, refused):
+    refused(whole("vhap"), "another head model", head="generic")
 
 
-def test_meshes_of_another_head(actor, refused, tmp_path):
-    folder = written.insta(actor, tmp_path / "d")
+def test_meshes_of_another_head(actor, copy, refused, tmp_path):
+    folder = copy("insta")
     rng = np.random.default_rng(0)
     wrong = actor.canonical(0.2) + rng.normal(size=actor.head.vertices.shape) * 0.01
     written.write_obj(folder / "canonical.obj", wrong, actor.head.faces)
     refused(folder, "mm away from every head")
 
 
-def test_more_coefficients_than_the_model_has(actor, refused, tmp_path):
-    folder = written.vhap(actor, tmp_path / "d")
+def test_more_coefficients_than_the_model_has(actor, copy, refused, tmp_path):
+    folder = copy("vhap")
     path = folder / "flame_param" / "00000.npz"
     arrays = dict(np.load(path))
     arrays["expr"][0, 99] = 0.5
@@ -183,8 +188,8 @@ def test_more_coefficients_than_the_model_has(actor, refused, tmp_path):
     refused(folder, "100 expression coefficients")
 
 
-def test_a_shape_that_changes(actor, refused, tmp_path):
-    folder = written.vhap(actor, tmp_path / "d")
+def test_a_shape_that_changes(actor, copy, refused, tmp_path):
+    folder = copy("vhap")
     path = folder / "flame_param" / "00003.npz"
     arrays = dict(np.load(path))
     arrays["shape"][0] += 1
