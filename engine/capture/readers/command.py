@@ -53,6 +53,7 @@ def run(config: Import, job: Job) -> dict:
             f"Pictures of {config.size} px are too small.", f"Use --size {MIN_SIZE} or more."
         )
     check_writable(config.out)
+    _check_place(config)
     if name == nerface.NAME:
         return nerface.retrack(config, job)
     model = load_head_model(config.head)
@@ -61,6 +62,11 @@ def run(config: Import, job: Job) -> dict:
         lambda done, total: job.update("Reading parameters", done, total),
     )  # fmt: skip
     dataset = READERS[name].read(config.dataset, model, options)
+    if not dataset.train or not dataset.test:
+        raise CaptureError(
+            f"{config.dataset} has {len(dataset.names)} frames, too few to train and to test with.",
+            "Use the complete dataset.",
+        )
     reader = PictureReader()
     try:
         job.update("Finding the conventions", 0, 1)
@@ -99,6 +105,16 @@ def run(config: Import, job: Job) -> dict:
     }  # fmt: skip
     write_capture(replace(capture, source=source, figures=result))
     return result
+
+
+def _check_place(config: Import) -> None:
+    """Refuse a folder with files that are no capture's: pictures in it would be replaced."""
+    out = config.out
+    capture = (out / "capture.json").is_file() or (out / "stages").is_dir()
+    if out.resolve() == config.dataset.resolve() or (
+        out.is_dir() and not capture and any(out.iterdir())
+    ):
+        raise CaptureError(f"{out} holds other files.", "Choose an empty folder for the capture.")
 
 
 def plan(

@@ -118,8 +118,8 @@ def _frame(video: Path, frame: object, number: int) -> dict:
     if not isinstance(frame, dict) or not isinstance(frame.get("file_path"), str):
         raise CaptureError(f"The file_path {what} is missing.", "Use an intact dataset.")
     world = np.eye(4)
-    world[:3] = numbers(np.asarray(frame.get("world_mat", ()), np.float64)[:3], (3, 4),
-                        f"world_mat {what}")  # fmt: skip
+    rows = numbers(frame.get("world_mat"), (-1, 4), f"world_mat {what}")[:3]
+    world[:3] = numbers(rows, (3, 4), f"world_mat {what}")
     return {
         "file_path": frame["file_path"],
         "world_mat": world,

@@ -22,6 +22,7 @@ from .dataset import (
     find_picture,
     flame_only,
     last_eighth,
+    need_picture,
     padded,
     same_shape,
     subject,
@@ -51,16 +52,16 @@ def read(folder: Path, model: HeadModel, options: ReadOptions) -> Dataset:
     if not files:
         raise CaptureError(f"There are no checkpoints in {folder / FOLDER}.",
                            "Choose the output folder of metrical-tracker.")  # fmt: skip
+    whole = folder.resolve()  # output/ACTOR
     places = [folder / "input", folder / "images",
-              folder.parents[1] / "input" / folder.name / "images" if len(folder.parents) > 1
-              else folder / "images"]  # fmt: skip
+              whole.parent.parent / "input" / whole.name / "images"]  # fmt: skip
     place = next((p for p in places if find_picture(p / files[0].stem)), None)
     if place is None:
         raise CaptureError(
             f"The picture of {files[0].name} is in none of {', '.join(map(str, places))}.",
             "Use the complete dataset.",
         )
-    images = [find_picture(place / path.stem) or place / f"{path.stem}.png" for path in files]
+    images = [need_picture(place / path.stem) for path in files]
     mattes = tuple(
         next((found for name in MATTES if (found := find_picture(folder / name / path.stem))), None)
         for path in files

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """transforms.json, in which INSTA, VHAP and NerFACE keep cameras and file names."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,12 @@ def read_table(folder: Path) -> dict:
     unique = {str(frame.get("file_path")): frame for frame in frames}
     if not unique:
         raise CaptureError(f"The tables in {folder} list no frames.", "Use the complete dataset.")
-    return {**table, "frames": [unique[name] for name in sorted(unique)]}
+    return {**table, "frames": [unique[name] for name in sorted(unique, key=_in_order)]}
+
+
+def _in_order(name: str) -> list:
+    """Sorts 2.png before 10.png."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def one_camera(table: dict, wished: str) -> tuple[list[dict], dict]:
@@ -103,17 +109,15 @@ def intrinsics(
     """What fx, fy, cx, cy [N, 4] px may mean: cy from the picture's top or bottom."""
     rows = []
     for frame in frames:
-        own = {**{key: table.get(key) for key in (*LENS, "w", "h")},
-               **{key: frame[key] for key in (*LENS, "w", "h") if key in frame}}  # fmt: skip
-        if own["fl_x"] is None and "camera_angle_x" in {**table, **frame}:
-            angle = float({**table, **frame}["camera_angle_x"])
-            own["fl_x"] = 0.5 * (own["w"] or size[0]) / np.tan(0.5 * angle)
-        own["fl_y"] = own["fl_x"] if own["fl_y"] is None else own["fl_y"]
-        width, height = own["w"] or size[0], own["h"] or size[1]
-        own["cx"] = width / 2 if own["cx"] is None else own["cx"]
-        own["cy"] = height / 2 if own["cy"] is None else own["cy"]
-        row = numbers([own[key] for key in LENS], (4,), f"fl_x … cy of {frame['file_path']}")
-        rows.append(np.abs(row) * np.tile([size[0] / width, size[1] / height], 2))
+        own = {**table, **frame}  # a frame's own intrinsics go before those of all
+        what = f"the intrinsics of {frame['file_path']}"
+        sides = numbers([own.get("w") or size[0], own.get("h") or size[1]], (2,), what)
+        if own.get("fl_x") is None and own.get("camera_angle_x") is not None:
+            angle = float(numbers(own["camera_angle_x"], (), what))
+            own["fl_x"] = 0.5 * sides[0] / np.tan(0.5 * angle)
+        usual = {"fl_y": own.get("fl_x"), "cx": sides[0] / 2, "cy": sides[1] / 2}
+        row = [own.get(key) if own.get(key) is not None else usual.get(key) for key in LENS]
+        rows.append(np.abs(numbers(row, (4,), what)) * np.tile(np.array(size) / sides, 2))
     top = np.stack(rows)
     bottom = top * [1, 1, 1, -1] + [0, 0, 0, size[1]]
     readings = {"as pixels": top, "with cy from the bottom": bottom}

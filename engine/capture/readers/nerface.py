@@ -102,6 +102,8 @@ def open_sequence(folder: Path) -> Sequence:
             continue
         table = read_json(path)
         for frame in table.get("frames", []):
+            if not isinstance(frame, dict):
+                raise CaptureError(f"{path} is damaged.", "Use an intact dataset.")
             name = str(frame.get("file_path", ""))
             pictures.append(need_picture(folder / name.removesuffix(".png")))
             of_test.append(split == "test")

@@ -53,7 +53,9 @@ def read(folder: Path, model: HeadModel, options: ReadOptions) -> Dataset:
     missing = [key for key in NEEDED if key not in arrays]
     if missing:
         raise CaptureError(f"{path} lacks {', '.join(missing)}.", "Use an intact dataset.")
-    ids = np.asarray(arrays["frame"], np.int64).ravel()
+    ids = numbers(arrays["frame"].ravel(), (-1,), f"frame of {path}").astype(np.int64)
+    if not len(ids):
+        raise CaptureError(f"{path} lists no frames.", "Use the complete dataset.")
     images = [need_file(folder / f"frame_{n:04d}" / PICTURE) for n in ids]
     count, size = len(images), picture_size(images[0])
     options.report(count, count)
@@ -61,9 +63,11 @@ def read(folder: Path, model: HeadModel, options: ReadOptions) -> Dataset:
                     if image.with_name(name).is_file()), None) for image in images]  # fmt: skip
     shape = np.asarray(arrays["shape"], np.float64)
     head = subject(model, same_shape(model, list(shape.reshape(-1, shape.shape[-1]))))
-    theta = [numbers(np.reshape(arrays[key], (count, -1)), (count, 3 * (1 + (key == "eyes_pose"))),
-                     f"{key} of {path}") for key in POSES]  # fmt: skip
-    expression = numbers(np.reshape(arrays["expr"], (count, -1)), (count, -1), f"expr of {path}")
+    theta = [
+        numbers(arrays[key], (count, 3 * (1 + (key == "eyes_pose"))), f"{key} of {path}")
+        for key in POSES
+    ]
+    expression = numbers(arrays["expr"], (count, arrays["expr"].size // count), f"expr of {path}")
     train, test = _split(folder, ids)
     return Dataset(
         format=NAME,
@@ -77,8 +81,7 @@ def read(folder: Path, model: HeadModel, options: ReadOptions) -> Dataset:
         camera_from_world=_cameras(arrays["RT"], path, count),
         psi=padded(expression, len(head.expression_names), "expression"),
         theta=np.concatenate(theta, 1).reshape(count, len(JOINTS), 3),
-        translation=numbers(np.reshape(arrays["translation"], (count, 3)), (count, 3),
-                            f"translation of {path}"),
+        translation=numbers(arrays["translation"], (count, 3), f"translation of {path}"),
         axes="opengl",
         train=train,
         test=test,

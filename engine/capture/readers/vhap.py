@@ -92,9 +92,9 @@ def _parameters(path: Path) -> dict:
     missing = [key for key in (*POSES, "translation", "shape", "expr") if key not in arrays]
     if missing:
         raise CaptureError(f"{path} lacks {', '.join(missing)}.", "Use an intact dataset.")
-    theta = [numbers(arrays[key], (-1, 3), f"{key} of {path}") if count == 3 else
-             numbers(arrays[key].reshape(-1, 3), (2, 3), f"{key} of {path}")
-             for key, count in POSES.items()]  # fmt: skip
+    theta = [
+        numbers(arrays[key], (count // 3, 3), f"{key} of {path}") for key, count in POSES.items()
+    ]
     offset = arrays.get("static_offset")
     dynamic = arrays.get("dynamic_offset")
     return {
@@ -102,6 +102,8 @@ def _parameters(path: Path) -> dict:
         "translation": numbers(arrays["translation"], (3,), f"translation of {path}"),
         "shape": numbers(arrays["shape"].ravel(), (-1,), f"shape of {path}"),
         "expr": numbers(arrays["expr"].ravel(), (-1,), f"expr of {path}"),
-        "static_offset": None if offset is None else offset.reshape(-1, 3),
+        "static_offset": None
+        if offset is None
+        else numbers(offset, (offset.size // 3, 3), f"static_offset of {path}"),
         "dynamic": 0.0 if dynamic is None else float(np.abs(dynamic).max(initial=0)),
     }

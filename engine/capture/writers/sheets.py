@@ -22,8 +22,8 @@ SCHEMA_VERSION = 1
 TABLE = "transforms.json"
 
 
-def claim(folder: Path, key: str) -> bool:
-    """Take a folder for the export of this key; whether it is finished already.
+def claim(folder: Path, key: str) -> None:
+    """Take a folder for the export of this key.
 
     Raises:
         CaptureError: other files lie in it.
@@ -38,7 +38,6 @@ def claim(folder: Path, key: str) -> bool:
         raise CaptureError(f"{folder} holds other files.", "Choose an empty folder.")
     if not same:
         write_text_atomic(note, json.dumps({"schema_version": SCHEMA_VERSION, "key": key}))
-    return same and (folder / TABLE).is_file()
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
@@ -101,6 +100,12 @@ def flame_psi(capture: Capture, count: int = 100) -> np.ndarray:
     psi = np.zeros((len(capture.motion), count), np.float32)
     psi[:, : len(own)] = capture.motion.psi[:, own]
     return psi
+
+
+def left_out(capture: Capture) -> dict:
+    """What FLAME's own parameters cannot say of the capture, for the result."""
+    lids = {name for name, _ in LIDS} & set(capture.head.expression_names)
+    return {"left_out": "a tracker's eyelids, which FLAME lacks"} if lids else {}
 
 
 def flame_shape(head: Head, count: int = 300) -> np.ndarray:

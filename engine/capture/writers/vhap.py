@@ -65,6 +65,7 @@ def write(capture: Capture, folder: Path, job: Job) -> dict:
         "for": "programs that read VHAP's FLAME parameters" if flame else
                "programs that deform by meshes; the head model is not FLAME, so that those that "
                "need FLAME's parameters cannot use it",
+        **(sheets.left_out(capture) if flame else {}),
         "widened_by_px": [camera.width - capture.camera.width,
                           camera.height - capture.camera.height],
     }  # fmt: skip

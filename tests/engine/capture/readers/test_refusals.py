@@ -160,8 +160,21 @@ def test_several_subjects(actor, refused, tmp_path):
     refused(tmp_path / "d", "several subjects")
 
 
+def test_a_single_frame(actor, refused, tmp_path):
+    refused(written.imavatar(actor, tmp_path / "d", frames=[0]), "has 1 frames, too few")
+
+
 def test_a_camera_that_is_not_there(actor, refused, tmp_path):
     refused(written.vhap(actor, tmp_path / "d", cameras=2), "no camera 7.*cam1", camera="7")
+
+
+def test_a_dataset_is_never_overwritten(copy, bring):
+    folder = copy("insta")
+    before = sorted(path.name for path in folder.rglob("*"))
+    for out in (folder, folder / "images"):
+        with pytest.raises(CaptureError, match="holds other files"):
+            bring(folder, out)
+    assert sorted(path.name for path in folder.rglob("*")) == before
 
 
 # Head models
