@@ -95,8 +95,9 @@ def detect(dataset: Dataset, reader: PictureReader, tensors: HeadTensors) -> Fou
     mattes = [_small(reader.matte(dataset, int(index))) for index in chosen]
     view = _MeshOverMatte(dataset, tensors, chosen, mattes)
     scores = {candidate: view.score(candidate) for candidate in candidates(dataset)}
-    best, (overlap, inside) = max(scores.items(), key=lambda entry: entry[1][0] + MARGIN * (
-        entry[0] == next(iter(scores))))  # fmt: skip
+    documented = next(iter(scores))
+    best = max(scores, key=lambda c: scores[c][0] + (MARGIN if c == documented else 0))
+    overlap, inside = scores[best]
     others = sorted(
         ((s[0], str(c)) for c, s in scores.items() if c != best and s[0] > 0), reverse=True
     )
