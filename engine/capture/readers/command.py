@@ -64,7 +64,7 @@ def run(config: Import, job: Job) -> dict:
     dataset = READERS[name].read(config.dataset, model, options)
     if not dataset.train or not dataset.test:
         raise CaptureError(
-            f"{config.dataset} has too few frames to train and to test with ({len(dataset.names)}).",
+            f"{config.dataset} has too few frames ({len(dataset.names)}) to train and test with.",
             "Use the complete dataset.",
         )
     reader = PictureReader()
