@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
+from typing import Annotated
 
 import tyro
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
     config = tyro.extras.subcommand_cli_from_dict(
-        {name: kind for name, (kind, _) in COMMANDS.items()},
+        command_tree(),
         prog="python -m engine",
         description="PartNerFace: a head avatar from one ordinary video.",
         args=arguments,
@@ -51,6 +52,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         print_figures(result)
     return 0
+
+
+def command_tree() -> dict[str, object]:
+    """What tyro makes the command line of: first word → configuration, or a choice of them."""
+    tree: dict[str, object] = {}
+    for name, (kind, _) in COMMANDS.items():
+        first, _, second = name.partition(" ")
+        if second:
+            choice = Annotated[kind, tyro.conf.subcommand(second)]
+            tree[first] = tree[first] | choice if first in tree else choice
+        else:
+            tree[first] = kind
+    return tree
 
 
 def run(name: str, config: Command) -> dict:

@@ -16,6 +16,9 @@ Method = Literal[
 ]  # fmt: skip
 Quality = Literal["exact", "frame-baked", "preview"]
 Preset = Literal["draft", "standard", "high"]
+DatasetFormat = Literal[
+    "auto", "nerface", "imavatar", "metrical-tracker", "insta", "flashavatar", "vhap", "nha"
+]
 
 BenchPart = Literal[
     "training", "steps", "frame", "reference", "resolution", "parts", "mesh", "frames", "paper"
@@ -59,17 +62,75 @@ class Capture(Command):
     """Track the head in a video and write a capture folder."""
 
     clip: Positional[Path] = field(kw_only=True)
-    """Any video that OpenCV reads."""
+    """A video file, or a folder of pictures."""
     out: Positional[Path] = field(kw_only=True)
     """Capture folder to write; an unfinished one is continued."""
     head: str = "generic"
-    """Head model: `generic`, or the path of an npz file."""
+    """Head model: `generic`, or the path of one (`head list` says which are known)."""
     size: int = 512
     """Width and height of the stored pictures, px; never larger than the clip's shorter side."""
     frames: str = ""
     """Frame range A-B of the clip, counted from 0, B included; all when empty."""
+    stride: int = 1
+    """Take every so many-th frame of the range."""
+    fps: float = 0.0
+    """Frames per second of a folder of pictures; 0 = 25. Videos have their own."""
+    person: str = ""
+    """Whom to follow when there are several: largest, left, right, middle, or a point X,Y of the
+    first frame, 0 to 1 from its upper left corner."""
+    landmarks: Path | None = None
+    """A MediaPipe face_landmarker.task model of your own, or landmarks as npz, json or csv."""
+    matte: str = "guided"
+    """`guided` (segmentation refined by a guided filter), `closed-form` (closed-form matting: finer
+    in hair, slower), or your own: a folder of pictures or a video, one matte for each frame."""
+    cut: Literal["neck", "none"] = "neck"
+    """Cut the matte where the head model's neck ends, or keep the whole person."""
     device: str = "auto"
     """auto, cpu or cuda."""
+
+
+@dataclass(frozen=True)
+class Report(Command):
+    """Write a capture's report again: how well it is followed, and what to film again."""
+
+    capture: Positional[Path] = field(kw_only=True)
+    """Capture folder; report.html in it is replaced."""
+
+
+@dataclass(frozen=True)
+class Import(Command):
+    """Make a capture folder of a dataset in another program's format."""
+
+    dataset: Positional[Path] = field(kw_only=True)
+    """Folder of the dataset."""
+    out: Positional[Path] = field(kw_only=True)
+    """Capture folder to write; an unfinished one is continued."""
+    head: str = "generic"
+    """Head model that the dataset was made with, mostly your own FLAME file; for NerFACE, whose
+    parameters are another model's, any."""
+    format: DatasetFormat = "auto"
+    """How the folder is laid out; guessed from what lies in it."""
+    camera: str = ""
+    """Which of several cameras, by number or name; the first when empty."""
+    size: int = 512
+    """Width and height of the stored pictures, px; never larger than the dataset's."""
+    eyelids: Path | None = None
+    """Folder with metrical-tracker's l_eyelid.npy and r_eyelid.npy; without them its eyelids stay
+    as the expression leaves them."""
+    device: str = "auto"
+    """auto, cpu or cuda; for formats that are tracked anew."""
+
+
+@dataclass(frozen=True)
+class ExportDataset(Command):
+    """Write a capture in the layout of another program."""
+
+    capture: Positional[Path] = field(kw_only=True)
+    """Capture folder."""
+    out: Positional[Path] = field(kw_only=True)
+    """Folder to write; an unfinished one is continued."""
+    format: Literal["vhap", "insta"] = "vhap"
+    """`vhap` is read by GaussianAvatars and its kin, `insta` by INSTA and its kin."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +192,8 @@ class Render(Command):
     out: Positional[Path] = field(kw_only=True)
     """Folder for the pictures."""
     capture: Path | None = None
-    """Take the motion and camera from this capture folder instead of the avatar's own."""
+    """Take the motion and camera from this capture folder instead of the avatar's own; motion of
+    another head model is carried over to the avatar's."""
     frames: str = ""
     """Frame range A-B of the motion; all when empty."""
     size: int = 0
@@ -195,15 +257,51 @@ class Doctor(Command):
     """Check this environment and say what is wrong with it."""
 
 
-# command → (its configuration, "module:function" that runs it)
+@dataclass(frozen=True)
+class HeadList(Command):
+    """List the head models there are: built in, in a folder of yours, and where to get others."""
+
+    folder: Positional[Path | None] = None
+    """Folder to look for head models in."""
+
+
+@dataclass(frozen=True)
+class HeadImport(Command):
+    """Convert a head model (FLAME, ICT-FaceKit, GNM) to one npz file that opens fast."""
+
+    source: Positional[Path] = field(kw_only=True)
+    """FLAME's .pkl or .npz, GNM's gnm_head.npz, or ICT-FaceKit's folder FaceXModel."""
+    out: Positional[Path] = field(kw_only=True)
+    """OUT.npz. Whose licence forbids handing on the source forbids handing on this."""
+    landmarks: Path | None = None
+    """Folder with FLAME's or GNM's landmark files; beside SOURCE when left out."""
+
+
+@dataclass(frozen=True)
+class HeadShow(Command):
+    """Write a picture sheet of a head model: views, joints, identities, expressions."""
+
+    model: Positional[str] = field(kw_only=True)
+    """`generic`, or whatever `head import` takes or has written."""
+    out: Positional[Path] = field(kw_only=True)
+    """OUT.png."""
+
+
+# command, of one word or two → (its configuration, "module:function" that runs it)
 COMMANDS: dict[str, tuple[type[Command], str]] = {
     "synth": (Synth, ".synthetic.command:run"),
     "capture": (Capture, ".capture.command:run"),
+    "report": (Report, ".capture.report.command:run"),
+    "import": (Import, ".capture.readers.command:run"),
+    "export-dataset": (ExportDataset, ".capture.writers.command:run"),
     "train": (Train, ".train.command:run"),
     "eval": (Eval, ".train.evaluate:run"),
     "render": (Render, ".render.command:run"),
     "export": (Export, ".export.command:run"),
     "bench": (Bench, ".bench.command:run"),
+    "head list": (HeadList, ".head.command:run_list"),
+    "head import": (HeadImport, ".head.command:run_import"),
+    "head show": (HeadShow, ".head.command:run_show"),
     "serve": (Serve, ".server:run"),
     "doctor": (Doctor, ".doctor:run"),
 }

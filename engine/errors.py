@@ -42,6 +42,12 @@ class ClipError(InputError):
     code = "bad_clip"
 
 
+class PickleError(InputError):
+    """A pickle asks for more than plain data, or is damaged; nothing of it was run."""
+
+    code = "bad_pickle"
+
+
 class HeadError(InputError):
     """The head model file is damaged, of the wrong schema, or not the expected one."""
 

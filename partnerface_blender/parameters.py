@@ -9,7 +9,7 @@ import numpy as np
 
 from ..engine.errors import PartNerFaceError
 from . import axes
-from .rig import BONE_NAMES, BONES
+from .rig import BONE_NAMES, BONES, HALVES
 from .rotations import axis_angle_of_matrix, nearest_rotation
 
 
@@ -49,7 +49,10 @@ def read_parameters(
 def read_expressions(
     rig: bpy.types.Object, depsgraph: bpy.types.Depsgraph, names: Sequence[str]
 ) -> np.ndarray:
-    """The shape keys' values [E]; a muted key is 0, and so is one that was deleted."""
+    """The shape keys' values [E]; a muted key is 0, and so is one that was deleted.
+
+    What a slider for two halves says is added to both.
+    """
     head = rig.partnerface.head
     if head is None or head.type != "MESH" or head.data.shape_keys is None:
         raise RigError(
@@ -57,6 +60,9 @@ def read_expressions(
         )
     blocks = head.evaluated_get(depsgraph).data.shape_keys.key_blocks
     values = {block.name: 0.0 if block.mute else block.value for block in blocks}
+    for whole in HALVES.keys() - set(names):
+        for half in HALVES[whole]:
+            values[half] = values.get(half, 0.0) + values.get(whole, 0.0)
     return np.array([values.get(name, 0.0) for name in names], np.float32)
 
 

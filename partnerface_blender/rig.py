@@ -23,6 +23,11 @@ BONES = (
 )
 BONE_NAMES = tuple(bone[0] for bone in BONES)
 EXPRESSION_RANGE = (0.0, 1.0)
+# ARKit's one name for what a head has in two halves: such a head gets a slider for both as well.
+HALVES = {
+    "browInnerUp": ("browInnerUpLeft", "browInnerUpRight"),
+    "cheekPuff": ("cheekPuffLeft", "cheekPuffRight"),
+}
 _BLENDER_LIMIT = 10.0  # Blender clamps shape-key ranges there
 
 
@@ -65,7 +70,7 @@ def add_shape_keys(
     lowest: float,
     highest: float,
 ) -> None:
-    """Give the mesh a Basis and one shape key for each expression.
+    """Give the mesh a Basis, one shape key for each expression, and ARKit's for two halves.
 
     Args:
         head: the mesh object.
@@ -77,11 +82,15 @@ def add_shape_keys(
     """
     head.shape_key_add(name="Basis", from_mix=False)
     head.data.shape_keys.name = head.name
-    for name, offsets in zip(names, expressions, strict=True):
+    moves = dict(zip(names, (offsets.astype(np.float32) for offsets in expressions), strict=True))
+    for whole, halves in HALVES.items():
+        if whole not in moves and moves.keys() >= set(halves):
+            moves[whole] = moves[halves[0]] + moves[halves[1]]
+    for name, offsets in moves.items():
         block = head.shape_key_add(name=name, from_mix=False)
         block.slider_min = max(-_BLENDER_LIMIT, min(EXPRESSION_RANGE[0], lowest))
         block.slider_max = min(_BLENDER_LIMIT, max(EXPRESSION_RANGE[1], highest))
-        moved = axes.to_rig(vertices + offsets.astype(np.float32))
+        moved = axes.to_rig(vertices + offsets)
         block.data.foreach_set("co", np.ascontiguousarray(moved, np.float32).ravel())
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from engine.charts import Line, line_chart
 from engine.head.model import PARTS
 from engine.head.parts import PART_COLOURS
 
 from . import layout
-from .charts import Line, line_chart
 from .pictures import file_uri, mesh_views, photo_uri, write_film
 
 STRIP = 8  # composited frames side by side

@@ -7,96 +7,124 @@ so that the same command goes on where it was stopped; capture.json comes last.
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ..config import Capture as CaptureConfig
 from ..devices import resolve_device
-from ..errors import Cancelled, CaptureError, ClipError
+from ..errors import CaptureError, ClipError
 from ..head.library import load_head_model
-from ..head.model import Head, HeadModel, fingerprint
+from ..head.model import HeadModel, fingerprint
 from ..head.motion import Motion
-from ..head.skinning import HeadTensors, posed_vertices
+from ..head.skinning import HeadTensors
 from ..jobs import Job
-from ..render.camera import Camera
 from .crop import Crop, choose_crop
-from .fit import ITERATIONS, Fit, figures, fit_clip
-from .folder import MIN_FRAMES, Capture, read_capture, write_capture, write_frame
-from .gaze import eye_rotations
-from .landmarks import FACE_POINTS, Track, track_clip
-from .matte import NeckCut, head_matte
-from .mediapipe_models import MediaPipeFaces, MediaPipeMatte
-from .outline import SIZE as OUTLINE_SIZE
-from .outline import Outlines, key_frames, outside_distance
+from .fit import figures
+from .fitting import fit_track, fitted_camera, fitted_subject
+from .folder import Capture, read_capture, write_capture, write_frame
+from .marks import FACE_POINTS, runs
+from .matte import NeckCut, whole_matte
+from .matte_source import Mattes
 from .overlay import progress, write_overlay
-from .pose import WORLD_AXES
-from .stages import check_writable, claim_pictures, has_pictures, keep, kept, key_of
-from .video import Clip, open_clip, parse_range
+from .posed import posed_frame
+from .priors import Priors
+from .quality import measure_quality, write_quality
+from .report.page import write_report
+from .silhouette import Silhouettes, silhouette_figures
+from .slide import measured_slide
+from .source import Source, open_source, select
+from .stages import check_writable, claim_pictures, has_pictures, key_of, sweep
+from .timeline import write_timeline
+from .tracking import check_landmarks, find_face, notes
 
-METHOD = 1  # raised when a stage computes something else than before
+METHOD = 3  # raised when a stage computes something else than before
+MATTE_METHOD = 2  # the same for mattes alone
 MIN_SIZE = 32  # px
 TEST_SHARE = 8  # the last eighth of the frames is the test set
-LOST = 0.10  # of the outer-eye distance: a frame fitted worse than this shows no usable face
 
 
-def run(config: CaptureConfig, job: Job) -> dict:
+def run(config: CaptureConfig, job: Job, clip: Source | None = None) -> dict:
     """Track the head in a clip and write a capture folder.
+
+    Args:
+        config: what the user asked for.
+        job: told the progress.
+        clip: read instead of the file `config.clip`: any other source.
 
     Raises:
         ClipError, HeadError, DeviceError, DependencyError, SpaceError, Cancelled: as they say.
     """
     started = time.time()
-    clip = open_clip(config.clip)
-    first, last = parse_range(config.frames)
+    clip = open_source(config.clip, config.fps) if clip is None else clip
+    selection = select(config.frames, config.stride)
+    landmarks = check_landmarks(config.landmarks, config.person)
     if config.size < MIN_SIZE:
         raise ClipError(
             f"Pictures of {config.size} px are too small.", f"Use --size {MIN_SIZE} or more."
         )
     device = resolve_device(config.device)
     model = load_head_model(config.head)
+    wanted = None if selection.last is None else range(selection.first, selection.last + 1)
+    mattes = Mattes(config.matte, (clip.width, clip.height), clip.frames, wanted)
     check_writable(config.out)
 
-    clip_key = key_of(method=METHOD, clip=clip.digest(), first=first, last=last)
-    fit_key = key_of(clip=clip_key, head=model.mean.model_fingerprint, points=_points_digest(model))
-    key = key_of(fit=fit_key, size=config.size)
+    clip_key = key_of(
+        method=METHOD, clip=clip.digest(), landmarks=landmarks, person=config.person,
+        first=selection.first, last=selection.last, stride=selection.stride,
+    )  # fmt: skip
+    fit_key = key_of(
+        clip=clip_key, head=model.mean.model_fingerprint, points=_points_digest(model),
+        priors=asdict(Priors()), slide=fingerprint(measured_slide()),
+    )  # fmt: skip
+    key = key_of(fit=fit_key, size=config.size, mattes=mattes.key(), cut=config.cut,
+                 method=MATTE_METHOD)  # fmt: skip
     done = _finished(config.out, key)
     if done is not None:
         return dict(done.figures)
 
-    track = _landmarks(clip, first, last, config.out, clip_key, job)
-    fit, numbers = _fit(model, track, clip, config.out, fit_key, device, job)
-    crop = choose_crop(
-        np.stack([track.points[i] for i in numbers]), clip.width, clip.height, config.size
-    )
-    subject = _subject(model, fit)
+    track = find_face(clip, selection, config.landmarks, config.person, config.out, clip_key, job)
+    sweep(config.out)
+    fit, fitted = fit_track(model, track, clip, config.out, fit_key, device, job)
+    marks, numbers = track.with_misfits(fitted), np.flatnonzero(fitted)
+    crop = choose_crop(track.points[numbers, :FACE_POINTS], clip.width, clip.height, config.size)
+    subject = fitted_subject(model, fit)
     capture = Capture(
         path=config.out,
-        camera=_camera(fit, clip, crop),
-        fps=clip.fps,
+        camera=fitted_camera(fit, clip, crop),
+        fps=clip.fps / selection.stride,
         head=subject,
         motion=Motion(fit.psi, fit.theta, fit.translation),
         train=tuple(range(_train_count(len(numbers)))),
         test=tuple(range(_train_count(len(numbers)), len(numbers))),
+        times=tuple(track.times[numbers].tolist()),
+        marks=runs(track.numbers, marks),
     )
     tensors = HeadTensors.of(subject, device)
     frames = [track.frames[i] for i in numbers]
     claim_pictures(config.out, key)
-    _pictures(capture, clip, frames, crop, tensors, job)
+    _pictures(capture, clip, frames, crop, tensors, mattes, config.cut, job)
     _overlay(capture, tensors, job)
+    job.update("Measuring", 0, 1)
+    write_timeline(config.out / "timeline.png", track.numbers, marks)
+    quality = measure_quality(capture, fit.error, fit.eye_distance)
     result = {
         "frames_used": len(frames),
         "frames_total": track.seen,
         **figures(fit),
+        **silhouette_figures(Silhouettes(*quality.silhouettes)),
         "seconds": round(time.time() - started, 2),
+        **notes(clip, selection, track, marks, crop),
     }
     source = {
         "kind": "clip", "clip": str(clip.path.resolve()), "frames": frames, "key": key,
         "crop": {"left": crop.left, "top": crop.top, "side": crop.side},
     }  # fmt: skip
-    write_capture(replace(capture, source=source, figures=result))
+    capture = replace(capture, source=source, figures=result)
+    write_quality(config.out, quality)
+    write_report(capture, quality)
+    write_capture(capture)
     return result
 
 
@@ -109,100 +137,10 @@ def _finished(out: Path, key: str) -> Capture | None:
     return capture if capture.source.get("key") == key else None
 
 
-def _landmarks(clip: Clip, first: int, last: int | None, out: Path, key: str, job: Job) -> Track:
-    arrays = kept(out, "landmarks", key)
-    track = Track([], []) if arrays is None else Track.from_arrays(arrays)
-    if track.complete:
-        return track
-    provider = MediaPipeFaces()
-    try:
-        track_clip(clip, first, last, provider, job, track)
-    except Cancelled:
-        if track.frames:
-            keep(out, "landmarks", key, track.to_arrays())
-        raise
-    finally:
-        provider.close()
-    keep(out, "landmarks", key, track.to_arrays())
-    return track
-
-
-def _fit(
-    model: HeadModel, track: Track, clip: Clip, out: Path, key: str, device: torch.device, job: Job
-) -> tuple[Fit, np.ndarray]:
-    """The fit of the usable frames, and which of the track's frames those are."""
-    points = np.stack(track.points)
-    arrays = kept(out, "fit", key)
-    if arrays is None:
-        fit = fit_clip(
-            model,
-            points[:, :FACE_POINTS],
-            np.asarray(track.frames),
-            (clip.width, clip.height),
-            device,
-            lambda step, loss: job.update("Fitting the head", step, ITERATIONS, loss=loss),
-            _outlines(track, clip),
-        )
-        fit = _with_gaze(fit, model, points, clip)
-        keep(out, "fit", key, fit.to_arrays())
-    else:
-        fit = Fit.from_arrays(arrays)
-    usable = fit.error[:, 1] <= np.maximum(
-        LOST * np.median(fit.eye_distance), 4 * np.median(fit.error[:, 1])
-    )
-    if usable.sum() < MIN_FRAMES:
-        raise ClipError(
-            f"Only {usable.sum()} frames show a face that can be followed; "
-            f"at least {MIN_FRAMES} are needed.",
-            "Use a steadier or sharper clip.",
-        )
-    return fit.only(usable), np.flatnonzero(usable)
-
-
-def _outlines(track: Track, clip: Clip) -> Outlines:
-    """Where the person is in a few frames."""
-    crop = choose_crop(np.stack(track.points), clip.width, clip.height, OUTLINE_SIZE)
-    chosen = key_frames(len(track.frames))
-    model = MediaPipeMatte()
-    try:
-        maps = [outside_distance(model.person(crop.picture(frame)))
-                for _, frame in clip.read_only(track.frames[i] for i in chosen)]  # fmt: skip
-    finally:
-        model.close()
-    return Outlines(chosen[: len(maps)], np.stack(maps), crop)
-
-
-def _with_gaze(fit: Fit, model: HeadModel, points: np.ndarray, clip: Clip) -> Fit:
-    theta = fit.theta.copy()
-    eyes = eye_rotations(model.subject(fit.beta), points, theta[:, 0], fit.translation,
-                         (fit.focal, fit.distance), (clip.width / 2, clip.height / 2))  # fmt: skip
-    for joint, rotation in eyes.items():
-        theta[:, joint] = rotation
-    return replace(fit, theta=theta)
-
-
-def _subject(model: HeadModel, fit: Fit) -> Head:
-    """The subject's head, with its own correspondence offsets."""
-    head = model.subject(fit.beta)
-    points = head.landmarks468
-    return replace(
-        head, landmarks468=replace(points, offset=(points.offset + fit.offset).astype(np.float32))
-    )
-
-
-def _camera(fit: Fit, clip: Clip, crop: Crop) -> Camera:
-    """The stored pictures' camera: the clip's; its axis meets the middle of the whole frame."""
-    focal = fit.focal * crop.scale
-    cx, cy = crop.points(np.array([clip.width / 2, clip.height / 2]))
-    pose = np.eye(4)
-    pose[:3, :3] = WORLD_AXES
-    pose[2, 3] = fit.distance
-    return Camera(crop.size, crop.size, focal, focal, float(cx), float(cy), pose)
-
-
 def _pictures(
-    capture: Capture, clip: Clip, frames: list[int], crop: Crop, tensors: HeadTensors, job: Job
-) -> None:
+    capture: Capture, clip: Source, frames: list[int], crop: Crop, tensors: HeadTensors,
+    mattes: Mattes, ends: str, job: Job,
+) -> None:  # fmt: skip
     """Write images and mattes of the frames that lack them."""
     missing = {
         number: index
@@ -212,20 +150,20 @@ def _pictures(
     if not missing:
         return
     cut = NeckCut.of(capture.head)
-    outside = crop.outside(clip.width, clip.height)
-    model = MediaPipeMatte()
+    inside = np.where(crop.outside(clip.width, clip.height), 0, 1).astype(np.float32)
+    source = mattes.open()
     try:
         for number, frame in clip.read_only(missing):
             index = missing[number]
             picture = crop.picture(frame)
-            keep_mask = np.where(
-                outside, 0, cut.mask(_posed(capture, tensors, index), capture.camera)
-            )
-            matte = head_matte(picture, model.person(picture), keep_mask.astype(np.float32))
-            write_frame(capture.path, index, picture, matte)
+            alpha, keep = source.alpha(number, picture, crop), inside
+            if ends == "neck":
+                posed = posed_frame(tensors, capture.motion, index)
+                keep = inside * cut.mask(posed, capture.camera, picture, alpha)
+            write_frame(capture.path, index, picture, whole_matte(alpha, keep))
             job.update("Writing pictures", index + 1, len(frames))
     finally:
-        model.close()
+        source.close()
 
 
 def _overlay(capture: Capture, tensors: HeadTensors, job: Job) -> None:
@@ -233,20 +171,11 @@ def _overlay(capture: Capture, tensors: HeadTensors, job: Job) -> None:
 
     def frames() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for index in range(count):
-            yield capture.image(index), _posed(capture, tensors, index)
+            yield capture.image(index), posed_frame(tensors, capture.motion, index)
 
     write_overlay(capture.path / "overlay.mp4",
                   progress(frames(), lambda done: job.update("Drawing the overlay", done, count)),
                   capture.head.skin_faces, capture.camera, capture.fps)  # fmt: skip
-
-
-def _posed(capture: Capture, tensors: HeadTensors, index: int) -> np.ndarray:
-    """The head's vertices [V, 3] m in frame `index`, world space."""
-    motion = capture.motion[[index]]
-    arrays = (torch.as_tensor(array, device=tensors.vertices.device)
-              for array in (motion.psi, motion.theta, motion.translation))  # fmt: skip
-    with torch.no_grad():
-        return posed_vertices(tensors, *arrays)[0].cpu().numpy()
 
 
 def _train_count(frames: int) -> int:

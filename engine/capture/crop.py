@@ -12,6 +12,7 @@ import numpy as np
 # How far the head with hair and neck reaches beyond the landmarks' box, in heights of that box.
 ABOVE, BELOW, BESIDE = 0.6, 0.5, 0.45
 FOREHEAD, CHIN = 10, 152  # MediaPipe points
+WANDERS = 2.2  # the clip's square over a single frame's, from which on the head fills too little
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class Crop:
         """Clip pixels [..., 2] → stored pixels."""
         return (points - (self.left, self.top)) * self.scale
 
+    def clip_points(self, points: np.ndarray) -> np.ndarray:
+        """Stored pixels [..., 2] → clip pixels: the way back of `points`."""
+        return points / self.scale + (self.left, self.top)
+
 
 def choose_crop(points: np.ndarray, width: int, height: int, size: int) -> Crop:
     """The smallest square that holds head and hair in all frames, within the picture if it can.
@@ -60,11 +65,8 @@ def choose_crop(points: np.ndarray, width: int, height: int, size: int) -> Crop:
         height: of the clip's picture, px.
         size: wished for, px; never more than the square has.
     """
-    face = np.linalg.norm(points[:, CHIN] - points[:, FOREHEAD], axis=-1)[:, None]  # [N, 1]
-    # A face seen from the side is narrower than it is high; its height alone is stable.
-    low = (points.min(1) - face * (BESIDE, ABOVE)).min(0)
-    high = (points.max(1) + face * (BESIDE, BELOW)).max(0)
-    low, high = np.maximum(low, 0), np.minimum(high, (width, height))
+    low, high = head_boxes(points)
+    low, high = np.maximum(low.min(0), 0), np.minimum(high.max(0), (width, height))
     side = int(np.ceil((high - low).max() / 2) * 2)
     if side >= 0.9 * max(width, height) and width == height:
         return Crop(0, 0, width, min(size, width))
@@ -74,3 +76,17 @@ def choose_crop(points: np.ndarray, width: int, height: int, size: int) -> Crop:
     left = int(np.clip(left, 0, width - side)) if side <= width else (width - side) // 2
     top = int(np.clip(top, 0, height - side)) if side <= height else (height - side) // 2
     return Crop(left, top, side, min(size, side))
+
+
+def head_boxes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Upper left and lower right corners [N, 2] px of heads with hair, from landmarks [N, L, 2]."""
+    face = np.linalg.norm(points[:, CHIN] - points[:, FOREHEAD], axis=-1)[:, None]  # [N, 1]
+    # A face seen from the side is narrower than it is high; its height alone is stable.
+    low = points.min(1) - face * (BESIDE, ABOVE)
+    return low, points.max(1) + face * (BESIDE, BELOW)
+
+
+def wandering(points: np.ndarray, crop: Crop) -> float:
+    """How many times larger the clip's square is than the heads [N, L, 2] px in it need; ≥ 1."""
+    low, high = head_boxes(points)
+    return max(crop.side / max(float(np.median((high - low).max(1))), 1e-6), 1.0)

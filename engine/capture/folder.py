@@ -8,6 +8,9 @@
     mattes/00000.png          8-bit alpha of the head, cut where the head model's neck ends
     depth/00000.png           16-bit, 0.1 mm, 0 = empty; only where the truth is known
     overlay.mp4               the fitted mesh over the clip, for the eye
+    timeline.png              which frames were used, and why others were not
+    quality.safetensors       what was measured frame by frame, where a clip was tracked
+    report.html               how well the clip was followed, and what to film again
 
 World space is head space at rest: metres, x to the subject's left, y up. The camera stands still
 and the head moves: x_camera = camera_from_world · (skinned head + translation).
@@ -27,7 +30,7 @@ from ..head.model import Head
 from ..head.motion import Motion
 from ..render.camera import Camera
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DEPTH_UNIT = 1e-4  # m
 MIN_FRAMES = 20
 
@@ -47,6 +50,15 @@ class Capture:
         default_factory=dict
     )  # where it came from: clip path, frame numbers, seed …
     figures: Mapping = field(default_factory=dict)  # what was measured while capturing
+    times: tuple[float, ...] = ()  # s in the clip of each frame; empty = index / fps
+    marks: Mapping[str, list[list[int]]] = field(
+        default_factory=dict
+    )  # `marks.Mark` key → runs [first, last] of the clip's frames; empty where nobody looked
+
+    @property
+    def seconds(self) -> np.ndarray:
+        """When each frame was filmed: [N] float64 s."""
+        return np.asarray(self.times or np.arange(len(self.motion)) / self.fps, np.float64)
 
     def image(self, index: int) -> np.ndarray:
         """Frame `index` as filmed: [H, W, 3] uint8 RGB."""
@@ -118,6 +130,8 @@ def write_capture(capture: Capture) -> None:
         "splits": {"train": list(capture.train), "test": list(capture.test)},
         "source": dict(capture.source),
         "figures": dict(capture.figures),
+        "times": capture.seconds.tolist(),
+        "marks": dict(capture.marks),
     }
     write_text_atomic(capture.path / "capture.json", json.dumps(data, indent=1))
 
@@ -137,6 +151,7 @@ def read_capture(path: Path) -> Capture:
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         check_schema(file, data, SCHEMA_VERSION, CaptureError)
+        data = _migrate(data)
         head_header, head_arrays = read_tensors(path / "head.safetensors", "head", 1, CaptureError)
         motion_file = read_tensors(path / "parameters.safetensors", "motion", 1, CaptureError)
         capture = Capture(
@@ -149,9 +164,23 @@ def read_capture(path: Path) -> Capture:
             test=tuple(data["splits"]["test"]),
             source=data["source"],
             figures=data["figures"],
+            times=tuple(float(time) for time in data["times"]),
+            marks=dict(data["marks"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CaptureError(f"{file} is damaged ({error!r}).", "Run the capture again.") from error
     if any(not 0 <= index < len(capture.motion) for index in capture.train + capture.test):
         raise CaptureError(f"{file} names frames that are not there.", "Run the capture again.")
+    if len(capture.times) not in (0, len(capture.motion)):
+        raise CaptureError(f"{file} does not tell every frame's time.", "Run the capture again.")
     return capture
+
+
+def _migrate(data: dict) -> dict:
+    """What an older PartNerFace wrote, as this one would have.
+
+    Schema 2 added `times` and `marks`; without them frames follow each other at `fps`.
+    """
+    if data["schema_version"] < 2:
+        return {**data, "schema_version": 2, "times": [], "marks": {}}
+    return data

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The head's matte: the person's mask, sharpened along edges of the picture, cut below the neck."""
+"""Which part of a person's matte is the head's: cut below the neck, without collars, one piece."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from ..head.model import Head
+from ..head.model import PARTS, Head
 from ..render.camera import Camera
-from ..render.mesh import view_mesh
+from ..render.mesh import MeshView, view_mesh
+from .cloth import cloth
+from .guided import step
 from .neck import neck_heights
 
 VIEW = 128  # px; the head's mesh is looked at this large to find where it ends in the picture
+BARE_PARTS = ("nose", "cheek_left", "cheek_right", "rest")
 SOFT = 0.004  # m, half the width of the cut
 HAIR = 0.12  # m that hair may stand off the mesh
 NECK = 0.012  # m that skin below the chin may lie beside the mesh
-FILTER_REACH, FILTER_FLATNESS = 0.025, 1e-3  # of the guided filter: share of the picture, variance
-
-INWARDS, OUTWARDS = 0.008, 0.016  # share of the picture that the filter may move the mask's edge
 
 
 @dataclass(frozen=True)
@@ -27,79 +27,85 @@ class NeckCut:
     faces: np.ndarray  # [F, 3] skin
     heights: np.ndarray  # [V, 1] m above the end of the neck
     chin: float  # m
+    bare: np.ndarray  # [V, 1] float32, one on bare skin: no lips, brows, eyes or scalp
 
     @classmethod
     def of(cls, head: Head) -> "NeckCut":
         """The cut for a subject's head."""
         heights, chin = neck_heights(head)
-        return cls(head.skin_faces, heights[:, None], chin)
+        bare = np.isin(head.vertex_part, [PARTS.index(name) for name in BARE_PARTS])
+        bare &= np.isin(np.arange(len(bare)), head.vertices_in("face", "neck"))
+        return cls(head.skin_faces, heights[:, None], chin, bare[:, None].astype(np.float32))
 
-    def mask(self, posed: np.ndarray, camera: Camera) -> np.ndarray:
+    def mask(
+        self, posed: np.ndarray, camera: Camera, picture: np.ndarray, person: np.ndarray
+    ) -> np.ndarray:
         """[H, W] float32 in 0…1: one on the head and its hair, zero below the neck and beside it.
 
         Args:
             posed: [V, 3] m, world space.
             camera: the view.
+            picture: [H, W, 3] uint8 RGB, what it saw.
+            person: [H, W] float32 in 0…1, where a person is seen.
         """
         scale = VIEW / max(camera.width, camera.height)
-        small = camera.resized(
-            max(round(camera.width * scale), 1), max(round(camera.height * scale), 1)
-        )
-        view = view_mesh(posed, self.faces, small)
+        ends = self.ends(posed, camera.resized(max(round(camera.width * scale), 1),
+                                               max(round(camera.height * scale), 1)))  # fmt: skip
+        if ends is None:
+            return np.ones((camera.height, camera.width), np.float32)
+        keep = cv2.resize(ends.keep, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR)
+        bare = ends.hit & (ends.view.interpolate(self.bare, self.faces)[..., 0] > 0.5)
+        return keep * (1 - cloth(picture, person, ends.hit, bare, ends.height, self.chin))
+
+    def ends(self, posed: np.ndarray, camera: Camera) -> "HeadEnds | None":
+        """The same in every pixel of this camera; None where it sees no head."""
+        view = view_mesh(posed, self.faces, camera)
         # Through the open mouth one sees the skin of the nape from within: that counts as no hit.
         hit = view.hit & _faces_camera(posed, self.faces, camera)[view.face]
         if not hit.any():
-            return np.ones((camera.height, camera.width), np.float32)
+            return None
         height = view.interpolate(self.heights, self.faces)[..., 0].astype(np.float32)
-        empty = np.where(hit, 0, 1).astype(np.uint8)
         away, nearest = cv2.distanceTransformWithLabels(
-            empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+            np.where(hit, 0, 1).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
         )
-        metres = float(np.median(view.depth[hit])) / small.fx  # per pixel
+        metres = float(np.median(view.depth[hit])) / camera.fx  # per pixel
         height = _extend(height, hit, nearest, metres)
-        away = away * metres
         # Beside the neck only skin stays; from the chin to the ears ever more hair may.
-        reach = NECK + (HAIR - NECK) * _step(height, 0.6 * self.chin, self.chin + 0.05)
-        keep = _step(height, -SOFT, SOFT) * _step(reach - away, -SOFT, SOFT)
-        return cv2.resize(keep, (camera.width, camera.height), interpolation=cv2.INTER_LINEAR)
+        reach = NECK + (HAIR - NECK) * step(height, 0.6 * self.chin, self.chin + 0.05)
+        keep = step(height, -SOFT, SOFT) * step(reach - away * metres, -SOFT, SOFT)
+        return HeadEnds(view, hit, height, nearest, keep.astype(np.float32))
 
 
-def head_matte(picture: np.ndarray, person: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """The matte of the head.
+@dataclass(frozen=True)
+class HeadEnds:
+    """Where a picture's head ends, pixel by pixel."""
+
+    view: MeshView
+    hit: np.ndarray  # [H, W] bool, skin seen from outside
+    height: np.ndarray  # [H, W] float32 m above the neck's end
+    nearest: np.ndarray  # [H, W] int32, a label shared with the pixel of `hit` that is nearest
+    keep: np.ndarray  # [H, W] float32 in 0…1, where the head and its hair may be
+
+    def carried(self, values: np.ndarray) -> np.ndarray:
+        """What the nearest pixel of `hit` has, of values [H, W]."""
+        of_label = np.zeros(self.nearest.max() + 1, values.dtype)
+        of_label[self.nearest[self.hit]] = values[self.hit]
+        return of_label[self.nearest]
+
+
+def whole_matte(alpha: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """The matte that is stored.
 
     Args:
-        picture: [H, W, 3] uint8 RGB.
-        person: [H, W] float32 in 0…1, where a person is seen.
+        alpha: [H, W] float32, the person's.
         keep: [H, W] float32 in 0…1, where the head may be.
 
     Returns:
-        [H, W] uint8 alpha.
+        [H, W] uint8 alpha: one piece.
     """
-    alpha = _step(follow_edges(picture, person), 0.15, 0.85) * keep
-    alpha *= _largest_piece(alpha)
+    alpha = alpha * keep
+    alpha = alpha * _largest_piece(alpha)
     return (np.clip(alpha, 0, 1) * 255 + 0.5).astype(np.uint8)
-
-
-def follow_edges(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The mask [H, W] with its edges moved onto the picture's (guided filter, He et al. 2010)."""
-    guide = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
-    reach = 2 * max(round(FILTER_REACH * max(mask.shape)), 2) + 1
-
-    def mean(image: np.ndarray) -> np.ndarray:
-        return cv2.boxFilter(image, cv2.CV_32F, (reach, reach))
-
-    guide_mean, mask_mean = mean(guide), mean(mask)
-    variance = mean(guide * guide) - guide_mean**2
-    slope = (mean(guide * mask) - guide_mean * mask_mean) / (variance + FILTER_FLATNESS)
-    refined = mean(slope) * guide + mean(mask_mean - slope * guide_mean)
-    # Skin as bright as what is behind it tells nothing: no edge moves far, least of all inwards.
-    inwards, outwards = (_disc(share * max(mask.shape)) for share in (INWARDS, OUTWARDS))
-    return np.clip(refined, cv2.erode(mask, inwards), cv2.dilate(mask, outwards))
-
-
-def _disc(radius: float) -> np.ndarray:
-    side = 2 * max(round(radius), 1) + 1
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
 
 
 def _extend(height: np.ndarray, hit: np.ndarray, nearest: np.ndarray, metres: float) -> np.ndarray:
@@ -138,9 +144,3 @@ def _largest_piece(alpha: np.ndarray) -> np.ndarray:
     largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
     piece = (labels == largest).astype(np.float32)
     return cv2.dilate(piece, np.ones((7, 7), np.uint8))
-
-
-def _step(value: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Zero below `low`, one above `high`, smooth in between."""
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)

@@ -8,9 +8,11 @@ head turns.
 
 import numpy as np
 
+from ..head.anatomy import usual_landmarks
 from ..head.model import Head
 
 CHIN = 152  # MediaPipe point
+CHIN_68 = 8  # iBUG point
 FLARE = 1.7  # the neck ends where it is this much wider than where it is thinnest
 STEP = 0.004  # m
 BRIM = 0.006  # m from the model's edge that is not the head's: what lies beyond it must fade out
@@ -20,8 +22,8 @@ BESIDE = 0.015  # m that the neck may be wider than where it is thinnest
 
 def neck_heights(head: Head) -> tuple[np.ndarray, float]:
     """The heights [V] m of the head's vertices above the end of the neck, and that of the chin."""
-    chin = head.landmarks468.on(head.vertices)[CHIN]
-    edge = _open_edge(head)
+    chin = _chin(head)
+    edge = _open_edge(head, chin)
     lean = 0.0
     if np.ptp(edge[:, 2]) > 0.02:
         lean = float(np.clip(np.polyfit(edge[:, 2], edge[:, 1], 1)[0], -MOST_LEAN, MOST_LEAN))
@@ -49,14 +51,25 @@ def neck_heights(head: Head) -> tuple[np.ndarray, float]:
     return heights.astype(np.float32), float(chin[1] - end)
 
 
-def _open_edge(head: Head) -> np.ndarray:
+def _chin(head: Head) -> np.ndarray:
+    """The chin's tip [3] m: a landmark where the head has it, else where chins usually are."""
+    points = head.landmarks468
+    if len(points.weights) > CHIN and points.weights[CHIN].any():
+        return points.on(head.vertices)[CHIN]
+    if len(head.landmarks68.weights) > CHIN_68:
+        return head.landmarks68.on(head.vertices)[CHIN_68]
+    skin = np.zeros(len(head.vertices), bool)
+    skin[np.unique(head.skin_faces)] = True
+    return usual_landmarks(head.vertices, head.joints, skin)[CHIN_68]
+
+
+def _open_edge(head: Head, chin: np.ndarray) -> np.ndarray:
     """The vertices [N, 3] m of the skin's lowest open edge, or its lowest vertex."""
     faces = head.skin_faces
     edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
     edges, count = np.unique(edges, axis=0, return_counts=True)
     border = head.vertices[np.unique(edges[count == 1])]
-    chin = head.landmarks468.on(head.vertices)[CHIN, 1]
-    border = border[border[:, 1] < chin - 0.01]  # not the edges of lids and lips
+    border = border[border[:, 1] < chin[1] - 0.01]  # not the edges of lids and lips
     if not len(border):
         skin = head.vertices[np.unique(faces)]
         return skin[skin[:, 1].argmin()][None]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an unfinished capture keeps: each stage's result, with the key of what it was made from.
 
-stages/landmarks.safetensors   landmarks of the frames looked at so far
+stages/landmarks/00000…        landmarks and measures of some frames each, one file after the other
 stages/fit.safetensors         the whole-clip fit
 stages/pictures.json           which fit and size the pictures in images/ and mattes/ belong to
 """
@@ -9,6 +9,7 @@ stages/pictures.json           which fit and size the pictures in images/ and ma
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from ..errors import InputError, SpaceError
 from ..files import read_tensors, write_tensors, write_text_atomic
 
 SCHEMA_VERSION = 1
+_WRITTEN = ("images", "mattes", "stages", "stages/landmarks")
+_TEMPORARY = re.compile(r"\..+-[0-9a-f]{12}\.\w+")  # as `files.write_atomic` names them
 
 
 def key_of(**settings: object) -> str:
@@ -61,6 +64,63 @@ def kept(folder: Path, stage: str, key: str) -> dict[str, np.ndarray] | None:
     except InputError:
         return None
     return arrays if header.get("key") == key else None
+
+
+class Chunks:
+    """A stage's result in files that are only ever added to, so that keeping more costs no more.
+
+    Args:
+        folder: of the capture.
+        stage: its name.
+        key: of what it is made from; files of another key are as good as none.
+    """
+
+    def __init__(self, folder: Path, stage: str, key: str) -> None:
+        self.folder, self.stage, self.key = folder, stage, key
+        self._count = 0
+        self._made = not folder.exists()  # the folder goes again if all in it goes
+
+    def read(self) -> list[dict[str, np.ndarray]]:
+        """What was kept, in order."""
+        found = []
+        while (arrays := kept(self.folder, self._name(len(found)), self.key)) is not None:
+            found.append(arrays)
+        self._count = len(found)
+        return found
+
+    def add(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keep some more.
+
+        Raises:
+            SpaceError: it could not be written.
+        """
+        if self._count == 0:
+            self.discard()
+        keep(self.folder, self._name(self._count), self.key, arrays)
+        self._count += 1
+
+    def discard(self) -> None:
+        """Remove all of it, and the folders made for it that are empty then."""
+        place = self.folder / "stages" / self.stage
+        for file in place.glob("*.safetensors"):
+            file.unlink()
+        self._count = 0
+        for folder in (place, place.parent, *([self.folder] if self._made else [])):
+            try:
+                folder.rmdir()
+            except OSError:  # it is not there, or holds something else
+                return
+
+    def _name(self, number: int) -> str:
+        return f"{self.stage}/{number:05d}"
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files that a killed capture has left in its folder."""
+    for place in (folder, *(folder / name for name in _WRITTEN)):
+        for file in place.glob(".*-*"):
+            if _TEMPORARY.fullmatch(file.name):
+                file.unlink(missing_ok=True)
 
 
 def claim_pictures(folder: Path, key: str) -> None:

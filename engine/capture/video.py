@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading a clip frame by frame: never more than one decoded frame in memory.
+"""Reading a video frame by frame: never more than one decoded frame in memory.
 
-Frames are numbered from 0 as the decoder delivers them; a rotation noted in the file is applied.
+Frames are numbered from 0 as the decoder delivers them, and are always counted from the file's
+beginning: seeking lands on other frames than it says in files with a variable frame rate. A
+rotation noted in the file is applied.
 """
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its complaints become our sentences
 
@@ -17,42 +19,53 @@ import cv2
 import numpy as np
 
 from ..errors import ClipError
+from .probe import refuse_hdr
 
 MAX_PIXELS = 8192 * 4608  # a decoded frame beyond this would not be a phone's
 _DIGEST_BYTES = 1 << 20
 
 
+class Frame(NamedTuple):
+    """One picture of a source."""
+
+    number: int  # counted from 0
+    time: float  # s since the source's beginning
+    picture: np.ndarray  # [H, W, 3] uint8 RGB
+
+
 @dataclass(frozen=True)
 class Clip:
-    """A readable clip: its first frame has been decoded once."""
+    """A readable video: its first frame has been decoded once."""
 
     path: Path
-    fps: float  # 1/s
+    fps: float  # 1/s, the mean where it varies
     width: int  # px, after rotation
     height: int
     frames: int  # as the file says; 0 where it does not, and not always right
 
-    def read(self, first: int = 0, last: int | None = None) -> Iterator[tuple[int, np.ndarray]]:
-        """Frame numbers and pictures [H, W, 3] uint8 RGB from `first` to `last`, both included."""
+    def read(self, first: int = 0, last: int | None = None, stride: int = 1) -> Iterator[Frame]:
+        """Every `stride`-th frame from `first` to `last`, both included."""
         capture = _open(self.path)
+        number, time = 0, -1 / self.fps
         try:
-            number = 0
             while (last is None or number <= last) and capture.grab():
-                if number >= first:
+                time = _next_time(time, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, 1 / self.fps)
+                if number >= first and (number - first) % stride == 0:
                     done, picture = capture.retrieve()
                     if done and picture is not None:
-                        yield number, np.ascontiguousarray(_three_channels(picture)[..., ::-1])
+                        rgb = np.ascontiguousarray(_three_channels(picture)[..., ::-1])
+                        yield Frame(number, time, rgb)
                 number += 1
         finally:
             capture.release()
 
     def read_only(self, numbers: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
-        """The pictures of these frames alone, in ascending order; others are skipped undecoded."""
+        """The pictures of these frames alone, in ascending order; others are not converted."""
         wanted = sorted(set(numbers))
         if not wanted:
             return
         position = 0
-        for number, picture in self.read(wanted[0], wanted[-1]):
+        for number, _, picture in self.read(wanted[0], wanted[-1]):
             if number == wanted[position]:
                 position += 1
                 yield number, picture
@@ -69,12 +82,13 @@ class Clip:
 
 
 def open_clip(path: Path) -> Clip:
-    """Look into a clip.
+    """Look into a video.
 
     Raises:
-        ClipError: missing, empty, no video, or without a single frame that can be decoded.
+        ClipError: missing, empty, no video, HDR, or without a single frame that can be decoded.
+        DependencyError: there is no ffmpeg to ask for its colours.
     """
-    hint = "Give the path of a video file such as an MP4 or MOV."
+    hint = "Give the path of a video file such as an MP4 or MOV, or of a folder of pictures."
     if not path.is_file():
         raise ClipError(f"There is no video file {path}.", hint)
     if path.stat().st_size == 0:
@@ -92,35 +106,38 @@ def open_clip(path: Path) -> Clip:
     finally:
         capture.release()
     height, width = picture.shape[:2]
-    if width * height > MAX_PIXELS:
-        raise ClipError(
-            f"The frames of {path} are too large ({width} by {height}).",
-            "Convert the clip to 4K or less.",
-        )
+    check_size(path, width, height)
+    refuse_hdr(path)
     fps = float(fps) if np.isfinite(fps) and 1 <= fps <= 1000 else 25.0
     count = int(count) if np.isfinite(count) and 0 < count < 1e8 else 0
     return Clip(path, fps, width, height, count)
 
 
-def parse_range(text: str) -> tuple[int, int | None]:
-    """`A-B` → (A, B), both included; nothing → (0, None), the whole clip.
+def check_size(path: Path, width: int, height: int) -> None:
+    """Refuse pictures that would not fit into memory in numbers.
 
     Raises:
-        ClipError: it is no range.
+        ClipError: they are larger than those of an 8K camera.
     """
-    if not text.strip():
-        return 0, None
-    match = re.fullmatch(r"\s*(\d+)\s*-\s*(\d+)\s*", text)
-    if match is None or int(match[1]) > int(match[2]):
-        raise ClipError(f"“{text}” is no range of frames.", "Write it as A-B, for example 0-249.")
-    return int(match[1]), int(match[2])
+    if width * height > MAX_PIXELS:
+        raise ClipError(
+            f"The frames of {path} are too large ({width} by {height}).",
+            "Convert them to 4K or less.",
+        )
+
+
+def _next_time(before: float, told: float, step: float) -> float:
+    """The time the decoder tells, s; where it tells none, a frame's length after the last."""
+    return told if np.isfinite(told) and told > before else before + step
 
 
 def _open(path: Path) -> cv2.VideoCapture:
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        return cv2.VideoCapture(str(path))
+        capture = cv2.VideoCapture(str(path))
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+        return capture
     finally:
         cv2.utils.logging.setLogLevel(level)
 

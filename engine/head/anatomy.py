@@ -104,3 +104,11 @@ def nearest_vertices(points: np.ndarray, vertices: np.ndarray, allowed: np.ndarr
     indices = np.flatnonzero(allowed)
     distance = np.linalg.norm(points[:, None] - vertices[indices][None], axis=-1)  # [L, A]
     return indices[distance.argmin(1)]
+
+
+def affine_mean(points: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """The most even weights [n] that sum to one and bring points [n, 3] m to a place [3] m."""
+    conditions = np.concatenate([np.ones((1, len(points))), 10 * points.T])  # [4, n]
+    even = np.full(len(points), 1 / len(points))
+    lacks = np.concatenate([[1], 10 * place]) - conditions @ even
+    return even + np.linalg.lstsq(conditions, lacks, rcond=None)[0]

@@ -21,6 +21,10 @@ FLAME_KEYS = ("v_template", "f", "shapedirs", "posedirs", "J_regressor", "weight
 # Columns of shapedirs → how many of them are identity; the rest are expressions.
 IDENTITIES = {400: 300, 150: 100, 110: 100, 60: 50, 20: 10}
 MEDIAPIPE_COUNT = 468
+LICENCE = (
+    "FLAME's licence is its user's: unless it is FLAME 2023 Open, neither the file nor what is "
+    "converted from it may be handed on or used for commerce"
+)
 
 
 def flame_model(arrays: dict[str, np.ndarray]) -> HeadModel:
@@ -75,9 +79,16 @@ def flame_model(arrays: dict[str, np.ndarray]) -> HeadModel:
         landmarks468=_landmarks468(arrays, faces),
         vertex_region=regions,
         vertex_part=part_labels(vertices, joints, regions, points),
+        joint_expressions=np.stack(
+            [regressor @ mode.astype(np.float32) for mode in expressions]
+        ).astype(np.float32),
     )
     return HeadModel(
-        mean, tuple(f"identity{i:03d}" for i in range(len(identities))), identities, regressor
+        mean,
+        tuple(f"identity{i:03d}" for i in range(len(identities))),
+        identities,
+        regressor,
+        notes=(LICENCE,),
     )
 
 

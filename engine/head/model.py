@@ -78,6 +78,8 @@ class Head:
     landmarks468: Landmarks  # MediaPipe order
     vertex_region: np.ndarray  # [V] uint8 into REGIONS
     vertex_part: np.ndarray  # [V] uint8 into PARTS
+    # What an expression does to the joints: [E, J, 3] float32 m; None = nothing, as in most models.
+    joint_expressions: np.ndarray | None = None
 
     @property
     def skin_faces(self) -> np.ndarray:
@@ -108,7 +110,7 @@ class Head:
                 }
             elif isinstance(value, np.ndarray):
                 arrays[field.name] = value
-            else:
+            elif value is not None:
                 header[field.name] = list(value) if isinstance(value, tuple) else value
         return header, arrays
 
@@ -130,7 +132,7 @@ class Head:
                 elif field.name in header:
                     value = header[field.name]
                     entries[field.name] = tuple(value) if isinstance(value, list) else value
-                else:
+                elif field.name in arrays or field.name != "joint_expressions":
                     entries[field.name] = arrays[field.name]
         except KeyError as error:
             raise HeadError(f"The head lacks {error}.", "Make the file again.") from error
@@ -147,6 +149,7 @@ class HeadModel:
     identity_names: tuple[str, ...]
     identities: np.ndarray  # [B, V, 3] float16 m; a coefficient of one is one standard deviation
     joint_regressor: np.ndarray  # [J, V] float32, rows sum to 1
+    notes: tuple[str, ...] = ()  # what a user should know of it: what was derived, whose licence
 
     def subject(self, beta: np.ndarray) -> Head:
         """The head of identity `beta` [B]: its own neutral vertices and joints."""
@@ -181,6 +184,8 @@ def check_head(head: Head) -> None:
         "skin_weights": (v, len(JOINTS)), "correctives": (k, v, 3),
         "vertex_region": (v,), "vertex_part": (v,), "uv_faces": head.faces.shape,
     }  # fmt: skip
+    if head.joint_expressions is not None:
+        shapes["joint_expressions"] = (e, len(JOINTS), 3)
     for name, shape in shapes.items():
         found = getattr(head, name)
         if found.shape != shape:

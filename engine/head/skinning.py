@@ -26,6 +26,14 @@ class HeadTensors:
     correctives: Tensor  # [K, 3V] m
     corrective_index: Tensor  # [K] int64
     part_weights: Tensor  # [V, P], rows sum to 1
+    joint_expressions: Tensor | None = None  # [E, 3J] m
+
+    def joints_of(self, psi: Tensor) -> Tensor:
+        """The joints where expressions psi [N, (P,) E] put them: [J, 3] or [N, J, 3] m, neutral."""
+        if self.joint_expressions is None:
+            return self.joints
+        whole = psi.mean(1) if psi.ndim == 3 else psi
+        return self.joints + (whole @ self.joint_expressions).unflatten(-1, (-1, 3))
 
     @classmethod
     def of(cls, head: Head, device: torch.device | str = "cpu") -> "HeadTensors":
@@ -39,8 +47,18 @@ class HeadTensors:
         return cls._of(head, faces.reshape(-1, 3), used, device)
 
     @classmethod
+    def points_of(cls, head: Head, rows: np.ndarray) -> "HeadTensors":
+        """Some vertices [S] alone, without faces or parts: to see where they go."""
+        return cls._of(head, np.zeros((0, 3), np.int32), rows, "cpu", parts=False)
+
+    @classmethod
     def _of(
-        cls, head: Head, faces: np.ndarray, rows: np.ndarray, device: torch.device | str
+        cls,
+        head: Head,
+        faces: np.ndarray,
+        rows: np.ndarray,
+        device: torch.device | str,
+        parts: bool = True,
     ) -> "HeadTensors":
         def tensor(array: np.ndarray, kind: torch.dtype = torch.float32) -> Tensor:
             return torch.as_tensor(np.ascontiguousarray(array)).to(device=device, dtype=kind)
@@ -53,7 +71,14 @@ class HeadTensors:
             skin_weights=tensor(head.skin_weights[rows]),
             correctives=tensor(head.correctives[:, rows]).flatten(1),
             corrective_index=tensor(head.corrective_index, torch.int64),
-            part_weights=tensor(smooth_labels(head, head.vertex_part, len(PARTS))[rows]),
+            part_weights=tensor(
+                smooth_labels(head, head.vertex_part, len(PARTS))[rows]
+                if parts
+                else np.zeros((len(rows), len(PARTS)))
+            ),
+            joint_expressions=None
+            if head.joint_expressions is None
+            else tensor(head.joint_expressions).flatten(1),
         )
 
 
@@ -91,21 +116,22 @@ def joint_transforms(theta: Tensor, translation: Tensor, joints: Tensor) -> Tens
     Args:
         theta: [N, J, 3] rad.
         translation: [N, 3] m, of the whole head, after all rotations.
-        joints: [J, 3] m, head space, neutral.
+        joints: [J, 3] m, head space, neutral; or each frame's own, [N, J, 3].
 
     Returns:
         [N, J, 3, 4], rotation and translation.
     """
+    joints = joints.expand(len(theta), -1, -1)
     local = rotation_matrix(theta)  # [N, J, 3, 3]
     rotations: list[Tensor] = []
     places: list[Tensor] = []  # posed joint positions [N, 3]
     for j, parent in enumerate(JOINT_PARENTS):
         if parent < 0:
             rotations.append(local[:, j])
-            places.append(joints[j] + translation)
+            places.append(joints[:, j] + translation)
         else:
             rotations.append(rotations[parent] @ local[:, j])
-            arm = rotations[parent] @ (joints[j] - joints[parent])  # [N, 3]
+            arm = (rotations[parent] @ (joints[:, j] - joints[:, parent])[..., None])[..., 0]
             places.append(places[parent] + arm)
     rotation = torch.stack(rotations, 1)
     shift = torch.stack(places, 1) - (rotation @ joints[..., None])[..., 0]
@@ -135,7 +161,7 @@ def vertex_offsets(head: HeadTensors, psi: Tensor, theta: Tensor) -> Tensor:
 
 def posed_vertices(head: HeadTensors, psi: Tensor, theta: Tensor, translation: Tensor) -> Tensor:
     """The vertices [N, V, 3] m of psi [N, (P,) E], theta [N, J, 3], translation [N, 3]."""
-    transforms = joint_transforms(theta, translation, head.joints)  # [N, J, 3, 4]
+    transforms = joint_transforms(theta, translation, head.joints_of(psi))  # [N, J, 3, 4]
     blended = torch.einsum("vj,njab->nvab", head.skin_weights, transforms)  # [N, V, 3, 4]
     rest = head.vertices + vertex_offsets(head, psi, theta)  # [N, V, 3]
     return (blended[..., :3] @ rest[..., None])[..., 0] + blended[..., 3]

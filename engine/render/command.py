@@ -9,11 +9,14 @@ import cv2
 import numpy as np
 
 from ..avatar.model import Avatar
-from ..capture.folder import read_capture
+from ..capture.folder import Capture, read_capture
 from ..config import Render
 from ..devices import resolve_device
-from ..errors import HeadMismatchError, InputError
+from ..errors import InputError
 from ..files import write_atomic
+from ..head.model import JAW, Head
+from ..head.motion import Motion
+from ..head.transfer import make_transfer
 from ..jobs import Job
 from .camera import Camera
 from .frame import Planes, render_frame
@@ -25,21 +28,19 @@ def run(config: Render, job: Job) -> dict:
     Raises:
         AvatarError: the avatar cannot be used.
         CaptureError: the capture cannot be used.
-        HeadMismatchError: the capture was made with another head model.
+        HeadMismatchError: the capture's motion cannot be carried to the avatar's head model.
         InputError: a camera file or a frame range that makes no sense.
         SpaceError: OUT cannot be written.
     """
     avatar = Avatar.load(config.avatar, resolve_device(config.device))
     motion, camera = avatar.file.motion, avatar.file.camera
+    told: dict = {}
     if config.capture is not None:
         capture = read_capture(config.capture)
-        if capture.head.model_fingerprint != avatar.head.model_fingerprint:
-            raise HeadMismatchError(
-                f"{config.capture} was made with another head model than the avatar "
-                f"({capture.head.model_name}, not {avatar.head.model_name}).",
-                "Run the capture again with the avatar's head model.",
-            )
         motion, camera = capture.motion, capture.camera
+        if capture.head.model_fingerprint != avatar.head.model_fingerprint:
+            job.update("carrying the motion to the avatar's head model", 0, 1)
+            motion, told = transferred(capture, avatar.head)
     if config.camera is not None:
         camera = read_camera(config.camera)
     if config.size:
@@ -59,6 +60,21 @@ def run(config: Render, job: Job) -> dict:
         "frames": count,
         "seconds_per_frame": (time.time() - began) / count,
         "out": str(config.out),
+        **told,
+    }
+
+
+def transferred(capture: Capture, head: Head) -> tuple[Motion, dict]:
+    """A capture's motion for another head model, and what a user should know of it.
+
+    Raises:
+        HeadMismatchError: the two models cannot be laid onto each other.
+    """
+    transfer = make_transfer(capture.head, head)
+    motion = capture.motion
+    return transfer.motion(motion), {
+        "motion_transferred": f"from head model {capture.head.model_name} to {head.model_name}",
+        "motion_not_expressed": transfer.error(motion.psi, motion.theta[:, JAW]),
     }
 
 

@@ -57,7 +57,7 @@ class Poser:
         """
         skin, bias = self.avatar.skin, self.avatar.tracking
         theta, translation = bias.corrected(bias.features(theta, translation), theta, translation)
-        transforms = joint_transforms(theta, translation, skin.joints)
+        transforms = joint_transforms(theta, translation, skin.joints_of(psi))
         offsets = vertex_offsets(skin, psi, theta)
         undone = offsets - self._rest_offsets if self.avatar.config.offsets else offsets * 0
         with torch.no_grad():

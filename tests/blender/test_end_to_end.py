@@ -3,7 +3,7 @@
 
 import numpy as np
 
-EXPRESSIONS = ("mouthSmileLeft", "browInnerUp")  # the first that the head has
+EXPRESSIONS = ("mouthSmileLeft", "browInnerUpLeft")  # the first that the head has
 REACH = 0.04  # of the picture's width: how far around the moved vertices a change may lie
 APART = 0.006  # m between two surfaces whose order is beyond doubt
 

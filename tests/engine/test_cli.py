@@ -50,7 +50,7 @@ def read_status(folder):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself_without_loading_torch(command):
-    done = run(command, "--help", env=os.environ | {"PYTHONPROFILEIMPORTTIME": "1"})
+    done = run(*command.split(), "--help", env=os.environ | {"PYTHONPROFILEIMPORTTIME": "1"})
     assert done.returncode == 0
     assert "--json" in done.stdout
     assert " torch" not in done.stderr

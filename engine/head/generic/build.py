@@ -105,7 +105,7 @@ def build_generic_head() -> HeadModel:
         model_name="generic",
         model_fingerprint=fingerprint(vertices, faces, moves, identities, weights, regressor,
                                       points68.vertices, points68.weights, points468.vertices,
-                                      points468.weights),
+                                      points468.weights, points468.offset),
         beta=np.zeros(len(IDENTITIES), np.float32),
         vertices=vertices,
         faces=faces,

@@ -7,13 +7,14 @@ from ..model import REGIONS
 from .curves import smoothstep
 from .half import Piece, grid_faces
 
-_CENTRE = np.array([78.5, 20.0, -6.0])  # the bowl's middle
-_TILT = np.radians(12)  # the top leans back
+_CENTRE = np.array([77.0, 17.0, 2.0])  # the bowl's middle
+_TILT = np.radians(15)  # the top leans back
 _FLARE = np.radians(30)  # the rim stands off the skull
 # Outline about the centre: angle (degrees, 0 = towards the face, 90 = up, 180 = back), reach in mm
-_OUTLINE = np.array([(0, 9), (30, 13), (55, 22), (80, 33), (105, 36), (130, 34), (155, 30),
-                     (180, 27), (205, 26), (228, 27), (248, 30), (265, 31.5), (282, 28), (305, 19),
-                     (330, 12), (360, 9)])  # fmt: skip
+_OUTLINE = np.array([(0, 9), (30, 13), (55, 22), (80, 33), (105, 36), (130, 32.5),
+                     (155, 28), (180, 25), (205, 23.5), (228, 24), (248, 27.5), (265, 30),
+                     (282, 27.5), (305, 19), (330, 12), (360, 9)])  # fmt: skip
+_SIZE = 0.92  # of that outline
 _SEGMENTS = 32
 _RINGS = np.array([0.0, 0.2, 0.36, 0.5, 0.61, 0.7, 0.79, 0.87, 0.94, 1.0])
 
@@ -21,7 +22,7 @@ _RINGS = np.array([0.0, 0.2, 0.36, 0.5, 0.61, 0.7, 0.79, 0.87, 0.94, 1.0])
 def build_ear() -> Piece:
     """The left ear; its front edge and its back sink into the head."""
     phi = np.linspace(0, 2 * np.pi, _SEGMENTS, endpoint=False)
-    reach = _periodic(np.degrees(phi))
+    reach = _SIZE * _periodic(np.degrees(phi))
     rings, heights = [], []
     for rho in _RINGS[1:]:
         rings.append(rho * reach)

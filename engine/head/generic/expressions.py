@@ -2,7 +2,8 @@
 """ARKit-named expressions as soft local fields over the neutral head. Millimetres.
 
 Sided fields are written for the left and mirrored for the right. `jawOpen` and `eyeLook*` are
-joints, not expressions.
+joints, not expressions. ARKit's `browInnerUp` and `cheekPuff` come as halves whose sum they are:
+the two sides of a face need not do the same.
 """
 
 from collections.abc import Callable
@@ -34,6 +35,7 @@ class Face:
         self.lower = (self.sign < 0) * self.soft
         self.red = body.tag("lip_red", 9.0)  # 0 on the line … 1 on the border of the red
         self.left = smoothstep(-7, 9, self.p[:, 0])
+        self.left_share = smoothstep(-11, 11, self.p[:, 0])  # with its mirror image it sums to 1
         self.parted = smoothstep(
             27, 13, np.abs(self.p[:, 0])
         )  # 1 where the lips can part, 0 at the corners
@@ -67,11 +69,12 @@ def _brow_down(f: Face) -> np.ndarray:
 
 
 def _brow_inner_up(f: Face) -> np.ndarray:
-    return f.both((11, 61, 103), (10, 12, FAR), (1.0, 6.0, -0.6), f.brow)
+    both = f.both((11, 61, 103), (10, 12, FAR), (1.0, 6.0, -0.6), f.brow)
+    return both * f.left_share[:, None]
 
 
 def _brow_outer_up(f: Face) -> np.ndarray:
-    return f.blob((42, 60, 88), (15, 13, 30), (0.3, 7.5, -1)) * (f.left * f.brow)[:, None]
+    return f.blob((42, 60, 88), (15, 12.5, 30), (0.3, 7.5, -1)) * (f.left * f.brow)[:, None]
 
 
 def _eye_blink(f: Face) -> np.ndarray:
@@ -88,9 +91,9 @@ def _eye_wide(f: Face) -> np.ndarray:
 
 
 def _cheek_puff(f: Face) -> np.ndarray:
-    return f.both((44, -22, 82), (15, 16, 28), (6.5, 0, 5.5)) + f.blob(
-        (0, -20, 112), (14, 8, 20), (0, 0, 1.5)
-    )
+    cheeks = f.both((44, -22, 82), (15, 16, 28), (8.0, 0, 6.5))
+    lip = f.blob((0, -20, 112), (14, 8, 20), (0, 0, 1.5))
+    return (cheeks + lip) * f.left_share[:, None]
 
 
 def _cheek_squint(f: Face) -> np.ndarray:
@@ -239,11 +242,10 @@ SIDED: dict[str, Callable[[Face], np.ndarray]] = {
     "noseSneer": _nose_sneer, "mouthSmile": _mouth_smile, "mouthFrown": _mouth_frown,
     "mouthDimple": _mouth_dimple, "mouthStretch": _mouth_stretch, "mouthPress": _mouth_press,
     "mouthUpperUp": _mouth_upper_up, "mouthLowerDown": _mouth_lower_down,
-    "mouth": _mouth_left, "jaw": _jaw_left,
+    "mouth": _mouth_left, "jaw": _jaw_left, "browInnerUp": _brow_inner_up, "cheekPuff": _cheek_puff,
 }  # fmt: skip
 WHOLE: dict[str, Callable[[Face], np.ndarray]] = {
-    "browInnerUp": _brow_inner_up, "cheekPuff": _cheek_puff, "mouthPucker": _mouth_pucker,
-    "mouthFunnel": _mouth_funnel, "mouthRollUpper": _mouth_roll_upper,
+    "mouthPucker": _mouth_pucker, "mouthFunnel": _mouth_funnel, "mouthRollUpper": _mouth_roll_upper,
     "mouthRollLower": _mouth_roll_lower, "mouthShrugUpper": _mouth_shrug_upper,
     "mouthShrugLower": _mouth_shrug_lower, "mouthClose": _mouth_close,
     "jawForward": _jaw_forward, "tongueOut": _tongue_out,

@@ -7,7 +7,7 @@ from ..model import REGIONS
 from .half import Piece, grid_faces
 from .sculpt import EYE_CENTRE, EYE_RADIUS
 
-IRIS, PUPIL = 6.0, 2.1  # radii, mm
+IRIS, PUPIL = 5.9, 2.0  # radii, mm
 _SEGMENTS = 24
 # Polar angles of the eyeball's rings about its axis (+z): two rings on each edge that is painted.
 _POLAR = np.radians([4.5, 9, 10, 17, 25.5, 27, 36, 47, 60, 75, 92, 112, 140])

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the landmarks lie on the generic head: 68 in iBUG order, 468 in MediaPipe's.
 
-The 68 are placed by anatomy. The 468 were measured once (see `embed_landmarks.py`) and are read
-from `landmarks468.npz`: vertex ids and weights; the topology they refer to never changes.
+The 68 are placed by anatomy. The 468 were measured once on pictures of synthetic people (see
+`synthetic/embed_landmarks.py`) and are read from `landmarks468.npz`: vertex ids, weights, and how
+far off the skin they are found.
 """
 
 from pathlib import Path
@@ -18,7 +19,7 @@ FILE_468 = Path(__file__).with_name("landmarks468.npz")
 # The left jaw line from the ear to the chin, and face points (x, y) seen from the front, mm
 _JAW = ((71, 30, 12), (71, 14, 14), (70, -3, 15), (67, -20, 18), (61, -37, 26), (52, -52, 44),
         (39, -65, 66), (22, -74, 88), (0, -79, 97))  # fmt: skip
-_BROW = ((9, 55), (18, 58), (28, 60.5), (39, 59.5), (49, 54.5))
+_BROW = ((10, 55), (20, 58.5), (31, 61), (43, 60), (53.5, 55))
 _BRIDGE = ((0, 41), (0, 29), (0, 17), (0, 3))
 _NOSE_BASE = ((12.5, -6), (6.5, -8.6), (0, -10))
 
@@ -139,15 +140,17 @@ def landmarks68(body: Body) -> Landmarks:
 def landmarks468(body: Body) -> Landmarks:
     """The 468 points of MediaPipe's face mesh."""
     with np.load(FILE_468, allow_pickle=False) as data:
-        vertices, weights = data["vertices"], data["weights"]
+        vertices, weights, offset = data["vertices"], data["weights"], data["offset"]
     assert vertices.max() < len(body.vertices)
-    return _landmarks(vertices, weights)
+    return _landmarks(vertices, weights, offset)
 
 
-def _landmarks(vertices: np.ndarray, weights: np.ndarray) -> Landmarks:
+def _landmarks(
+    vertices: np.ndarray, weights: np.ndarray, offset: np.ndarray | float = 0.0
+) -> Landmarks:
     weights = weights / weights.sum(1, keepdims=True)
     return Landmarks(
         vertices.astype(np.int32),
         weights.astype(np.float32),
-        np.zeros((len(vertices), 3), np.float32),
+        np.broadcast_to(np.float32(offset), (len(vertices), 3)).copy(),
     )

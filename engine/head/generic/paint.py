@@ -9,9 +9,9 @@ from .eyes import EYE_RADIUS, IRIS, PUPIL
 from .half import Body
 
 SKIN = np.array([0.80, 0.62, 0.52])
-LIPS = np.array([0.68, 0.36, 0.35])
-BROWS = np.array([0.24, 0.16, 0.12])
-WHITE = np.array([0.93, 0.91, 0.89])
+LIPS = np.array([0.69, 0.42, 0.39])
+BROWS = np.array([0.27, 0.18, 0.14])
+WHITE = np.array([0.88, 0.86, 0.84])
 IRIS_COLOUR = np.array([0.30, 0.40, 0.44])
 BLACK = np.array([0.05, 0.04, 0.04])
 TEETH = np.array([0.90, 0.87, 0.80])
@@ -23,10 +23,11 @@ CAVITY = np.array([0.36, 0.14, 0.14])
 def brow_weight(body: Body) -> np.ndarray:
     """How much brow hair covers each vertex [V]: 0…1."""
     x, y, z = np.abs(body.vertices[:, 0]), body.vertices[:, 1], body.vertices[:, 2]
-    middle = np.interp(x, [9, 20, 36, 52], [54.5, 57.5, 59.5, 54.0])
-    thick = np.interp(x, [7, 14, 40, 54], [3.6, 4.2, 3.2, 1.6])
-    along = smoothstep(6, 11, x) * smoothstep(55, 48, x)
-    return smoothstep(1.5, 0.5, np.abs(y - middle) / thick) * along * (z > 40) * body.pieces["skin"]
+    middle = np.interp(x, [9, 20, 38, 56], [54.5, 58.0, 60.5, 54.5])
+    thick = np.interp(x, [7, 14, 40, 57], [3.2, 3.8, 3.0, 1.6])
+    along = smoothstep(6, 12, x) * smoothstep(59, 51, x)
+    hair = np.exp(-(((y - middle) / thick) ** 2))
+    return hair * along * (z > 40) * body.pieces["skin"]
 
 
 def base_colours(head: Head) -> np.ndarray:
@@ -42,7 +43,7 @@ def base_colours(head: Head) -> np.ndarray:
     x = np.abs(body.vertices[:, 0])
     red = (
         smoothstep(1.08, 0.9, body.tag("lip_red", 9))
-        * smoothstep(27.5, 25.5, x)
+        * smoothstep(26.5, 22, x)
         * (body.tag("angle", 9) < 0.9)
     )
     mix(red, LIPS)

@@ -7,9 +7,9 @@ Most of it is a table of soft brushes: where on the base, how wide, and how far 
 import numpy as np
 
 from .curves import curve, gauss, smooth_max, smoothstep
-from .sheet import MOUTH, Sheet
+from .sheet import EYE_INNER, MOUTH, Sheet
 
-EYE_CENTRE = np.array([31.5, 36.0, 81.5])
+EYE_CENTRE = np.array([31.5, 35.4, 79.5])
 EYE_RADIUS = 13.5
 LID_OUTER = EYE_RADIUS + 1.7  # radius of the lids' outer skin about the eyeball's centre
 
@@ -17,19 +17,20 @@ FAR = 1e3  # a brush that reaches all along an axis
 # centre (x, y, z), radius (x, y, z), movement (x, y, z)
 BRUSHES = np.array([
     # eye socket, between brow and cheekbone; deepest towards the nose
-    (29, 39, 95, 12, 9, FAR, 0, 0, -8.5),
-    (17, 41, 95, 5.5, 8, FAR, 0, 0, -4.5),
-    (44, 36, 85, 7, 8, 25, 0, 0, -2.5),
+    (28, 40, 95, 12, 7.5, FAR, 0, 0, -3.4),
+    (17, 42, 95, 5.5, 7.5, FAR, 0, 0, -2.4),
+    (56, 38, 78, 9, 12, 25, 0, 0, 2.5),
     # brow ridge and glabella
-    (27, 56, 98, 15, 6, FAR, 0, -1, 3.2),
+    (28, 57, 98, 15, 7, FAR, 0, -1, 2.2),
     (44, 53, 85, 8, 7, 25, 1.5, 0, 3),
-    (0, 53, 104, 9, 8, FAR, 0, 0, 2),
+    (0, 53, 104, 9, 8, FAR, 0, 0, 1.5),
     # forehead eminences, temples
     (28, 84, 95, 20, 16, FAR, 0, 0, 1.5),
-    (66, 58, 52, 14, 18, 20, -4, 0, 0),
+    (66, 58, 52, 14, 18, 20, -2.6, 0, 0),
     # cheekbone and its arch
-    (44, 15, 82, 14, 12, 30, 2, 0, 5),
-    (66, 12, 42, 12, 13, 26, 2.4, 0, 0.5),
+    (45, 14, 82, 14, 12, 30, 1, 0, 2.6),
+    (60, 6, 64, 11, 17, 28, 1.5, 0, 3.2),
+    (66, 12, 42, 12, 13, 26, 1.2, 0, 0.5),
     # hollow under the cheekbone, jaw angle
     (54, -20, 58, 13, 16, 25, -2.5, 0, -1.5),
     (57, -38, 14, 20, 13, 18, 1.5, -2, 0),
@@ -37,15 +38,17 @@ BRUSHES = np.array([
     (25, 3, 98, 7, 11, FAR, 0, 0, -2),
     (31, -15, 95, 5, 9, FAR, 0, 0, -1.2),
     # muzzle around the teeth
-    (0, -24, 105, 22, 15, FAR, 0, 0, 4.5),
-    (33, -33, 90, 7, 8, FAR, 0, 0, -2),
+    (0, -24, 105, 20, 14, FAR, 0, 0, 5.2),
+    (33, -33, 90, 8, 8, FAR, 0, 0, -1.6),
+    (45, -53, 74, 11, 12, 30, -1.2, 0, -2.6),
     # groove between lower lip and chin, chin
-    (0, -47, 105, 14, 5.5, FAR, 0, 0, -5.5),
-    (0, -65, 105, 11, 9, FAR, 0, 0, 5),
-    (11, -68, 100, 8, 8, FAR, 0, 0, 2),
-    (33, -64, 85, 10, 12, 30, -1.5, 0, -3),
+    (0, -16, 105, 9, 6, FAR, 0, 0, 2.4),
+    (0, -47, 105, 13, 5, FAR, 0, 0, -2.2),
+    (0, -64, 105, 11, 9, FAR, 0, 0, 2),
+    (11, -67, 100, 8, 8, FAR, 0, 0, 1),
+    (33, -64, 85, 10, 12, 30, -1, 0, -1.8),
     # room for the ear's bowl
-    (75, 18, -5, 30, 9, 8, -5, 0, 0),
+    (75, 15, 3, 30, 9, 8, -5, 0, 0),
     # throat, sternomastoid
     (0, -112, 43, 9, 14, 20, 0, 0, 4),
     (34, -125, 20, 9, 30, 20, 2, 0, 4),
@@ -53,18 +56,18 @@ BRUSHES = np.array([
 
 # The nose along the midline: level of the row, height, depth, half width, roundness across
 NOSE = np.array([
-    (52, 52, 106.5, 9, 0.95),
-    (44, 44, 105, 10, 0.95),
-    (38, 38, 106, 11.5, 0.95),
-    (30, 30.5, 110.5, 13.5, 0.95),
-    (20, 21, 117, 15, 0.97),
-    (10, 11.5, 124, 16.5, 1.1),
-    (4, 5, 128.6, 17.8, 1.3),
-    (0.5, 1, 130.4, 18.5, 1.45),
-    (-2.6, -3.2, 129.8, 18.8, 1.55),
-    (-4.4, -6.2, 127.6, 18.5, 1.6),
-    (-6, -7.8, 124, 18, 1.6),
-    (-7.6, -8.6, 120.2, 17, 1.5),
+    (52, 52, 107, 10, 0.95),
+    (44, 44, 106, 11, 0.95),
+    (38, 38, 108, 14, 0.95),
+    (30, 30.5, 113.6, 17, 0.98),
+    (20, 21, 120.6, 20, 1.0),
+    (10, 11.5, 126.4, 21, 1.02),
+    (4, 5, 128.8, 20.5, 1.08),
+    (0.5, 1.4, 129.2, 20, 1.12),
+    (-2.6, -2.4, 128, 19.5, 1.2),
+    (-4.4, -5.2, 125.8, 19, 1.25),
+    (-6, -7, 122.6, 18.2, 1.3),
+    (-7.6, -8.2, 119.4, 17, 1.3),
     (-9.2, -9.2, 116.8, 15, 1.3),
     (-10.8, -10.2, 114.6, 12, 1.1),
     (-14.2, -14, 113.6, 9, 1),
@@ -72,13 +75,14 @@ NOSE = np.array([
 
 # Brushes over the nose, in the coordinates of the base
 NOSE_BRUSHES = np.array([
-    (0, 0.5, 103, 6, 5.5, FAR, 0, 0, 1.2),  # tip
-    (15, -2.5, 104, 3.8, 4.6, FAR, 1.8, -0.3, 3.4),  # wings
-    (20.4, 0, 104, 2.4, 6, FAR, -0.6, 0, -2.2),  # crease around the wing
-    (10.3, 4.5, 103, 2.6, 3.6, FAR, 0, 0, -1.8),  # groove between wing and tip
-    (15, 7.5, 103, 4, 2.4, FAR, 0, 0, -1.2),  # groove above the wing
+    (0, 0.5, 103, 7, 6, FAR, 0, 0, 1.8),  # tip
+    (8.5, 6, 103, 5, 6, FAR, 0, 0, 3.4),  # sides of the tip
+    (15, 0.5, 104, 4.4, 5.4, FAR, 1.2, 0.4, 5),  # wings
+    (20.6, 1, 104, 2.4, 6, FAR, -0.6, 0, -2),  # crease around the wing
+    (11.5, -1, 103, 2, 3.5, FAR, 0, 0, -1.2),  # groove between wing and tip
+    (16, 9.5, 103, 4, 2.8, FAR, 0, 0, -1),  # groove above the wing
     (7.4, -6.2, 107, 2.5, 1.7, FAR, 0, 7.0, -3.0),  # nostril
-    (13, -6.4, 107, 2.4, 2.0, FAR, 0.4, -1.2, 1.6),  # lower rim of the wing
+    (13, -6.4, 107, 2.8, 2.2, FAR, 0.4, 0.8, 1.4),  # lower rim of the wing
     (0, -6.4, 107, 2.6, 2.4, FAR, 0, -1.0, 0.4),  # columella
 ])  # fmt: skip
 
@@ -117,9 +121,9 @@ def lips(sheet: Sheet, points: np.ndarray) -> np.ndarray:
     x, red = sheet.base[:, 0], sheet.lip_red
     front = sheet.angle < 0.9
     upper = sheet.lip >= 0
-    middle = smoothstep(27, 10, x)
-    profile_up = curve(red, [0, 0.2, 0.6, 1.0, 1.35, 2.2], [-1.2, 0.4, 2.0, 1.5, 0.5, 0])
-    profile_low = curve(red, [0, 0.2, 0.55, 1.0, 1.4, 2.2], [-1.3, 0.4, 1.9, 0.2, -0.8, 0])
+    middle = smoothstep(26, 7, x)
+    profile_up = curve(red, [0, 0.2, 0.6, 1.0, 1.35, 2.2], [0.2, 1.4, 3.1, 2.9, 1.3, 0])
+    profile_low = curve(red, [0, 0.2, 0.55, 1.0, 1.4, 2.2], [0.1, 1.3, 2.5, 0.6, -0.4, 0])
     moved = points.copy()
     corner = smoothstep(30, 24, x)
     moved[:, 2] += (
@@ -144,17 +148,23 @@ def lips(sheet: Sheet, points: np.ndarray) -> np.ndarray:
     return moved
 
 
+def lid_radius(x: np.ndarray) -> np.ndarray:
+    """How far from the eyeball's centre the lids lie at x mm: the inner corner stands off it."""
+    return LID_OUTER + 2.8 * smoothstep(EYE_INNER + 7, EYE_INNER, x)
+
+
 def lids(sheet: Sheet, points: np.ndarray) -> np.ndarray:
     """Points [n, 3] with lids that wrap the eyeball; the margins lie on its sphere."""
     moved = points.copy()
     front = (sheet.angle < 0.9) & (np.abs(sheet.lid) < 22)
     d = points[:, :2] - EYE_CENTRE[:2]
     r2 = (d**2).sum(1)
-    dome = EYE_CENTRE[2] + np.sqrt(np.maximum(LID_OUTER**2 - r2, 0.0))
-    dome = np.where(r2 < LID_OUTER**2, dome, EYE_CENTRE[2] - 3 * (np.sqrt(r2) - LID_OUTER))
+    radius = lid_radius(points[:, 0])
+    dome = EYE_CENTRE[2] + np.sqrt(np.maximum(radius**2 - r2, 0.0))
+    dome = np.where(r2 < radius**2, dome, EYE_CENTRE[2] - 3 * (np.sqrt(r2) - radius))
     # The crease: the lid dips between margin and brow.
     crease = (
-        -1.5
+        -0.9
         * np.exp(-(((sheet.lid - 7.2) / 2.2) ** 2))
         * smoothstep(15, 22, points[:, 0])
         * smoothstep(49, 42, points[:, 0])
@@ -162,7 +172,7 @@ def lids(sheet: Sheet, points: np.ndarray) -> np.ndarray:
     z = smooth_max(points[:, 2], dome, 4.0) + crease
     moved[:, 2] = np.where(front, z, moved[:, 2])
     loop = sheet.eye_loop
-    reach = np.sqrt(np.maximum(LID_OUTER**2 - r2[loop], 4.0**2))
+    reach = np.sqrt(np.maximum(radius[loop] ** 2 - r2[loop], 4.0**2))
     moved[loop, 2] = EYE_CENTRE[2] + reach
     return moved
 

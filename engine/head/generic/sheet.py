@@ -16,7 +16,7 @@ from .loft import TOP, angle_at, half_width, loft
 MOUTH, EYE = -29.0, 36.0  # levels of the slits
 MOUTH_CORNER = 26.0
 EYE_INNER, EYE_OUTER = 17.0, 45.2
-UPPER_LIP, LOWER_LIP = 7.5, 9.5  # red height at the middle
+UPPER_LIP, LOWER_LIP = 6.2, 8.6  # red height at the middle
 
 # Columns over the face, mm off the midline at eye and mouth level; then SIDE more to the back.
 FRONT = np.array([0, 2, 4, 6, 8, 10, 12.2, 14.6, 17, 18.6, 20.8, 23.3, 26, 28.7, 31.5, 34.3, 37,
@@ -54,7 +54,7 @@ def lip_heights(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     inside = np.clip(1 - (x / (MOUTH_CORNER + 0.8)) ** 2, 0, 1)
     bow = 1 - 0.16 * np.exp(-((x / 3.0) ** 2)) + 0.1 * np.exp(-(((x - 6.5) / 4) ** 2))
     fan = smoothstep(MOUTH_CORNER, 48, x)
-    upper = np.maximum(UPPER_LIP * inside**0.75 * bow, 1.2) * (1 - fan) + UPPER_LIP * fan
+    upper = np.maximum(UPPER_LIP * inside**0.65 * bow, 1.2) * (1 - fan) + UPPER_LIP * fan
     lower = np.maximum(LOWER_LIP * inside**0.65, 1.2) * (1 - fan) + LOWER_LIP * fan
     return upper, lower
 
@@ -63,9 +63,9 @@ def lid_heights(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Upper and lower lid above and below the line between the corners, and that line's height."""
     u = np.clip((x - EYE_INNER) / (EYE_OUTER - EYE_INNER), 0, 1)
     arch = 4 * u * (1 - u)
-    upper = 5.4 * arch**0.62 * (1 + 0.25 * (0.5 - u))
-    lower = 4.2 * arch**0.75 * (1 - 0.3 * (0.5 - u))
-    tilt = np.interp(x, [EYE_INNER, EYE_OUTER], [-1.2, 0.9])
+    upper = 4.9 * arch**0.62 * (1 + 0.25 * (0.5 - u))
+    lower = 3.9 * arch**0.8 * (1 - 0.4 * (0.5 - u))
+    tilt = np.interp(x, [EYE_INNER, EYE_OUTER], [-1.4, 1.2])
     near = smoothstep(2, EYE_INNER, x) * smoothstep(62, EYE_OUTER, x)
     return upper, lower, tilt * near
 

@@ -22,7 +22,7 @@ from engine.train.settings import VARIANTS
 EXPRESSIONS_OF_PARTS = {
     "eyeBlinkLeft": "eye_left",
     "eyeBlinkRight": "eye_right",
-    "browInnerUp": "brows",
+    "browInnerUpLeft": "brows",
     "mouthPucker": "mouth",
 }
 

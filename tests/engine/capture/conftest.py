@@ -2,6 +2,7 @@
 """Clips that the tests make themselves: the painted generic head, filmed once."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import cv2
@@ -64,6 +65,24 @@ def write_clip(tmp_path_factory):
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def ffmpeg():
+    """Runs the ffmpeg that comes with the engine, on pictures [H, W, 3] uint8 RGB or on files."""
+    from engine.capture.probe import ffmpeg_program
+
+    def run(pictures, *arguments, fps=20):
+        source, data = [], b""
+        if pictures is not None:
+            height, width = pictures[0].shape[:2]
+            source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}",
+                      "-r", str(fps), "-i", "-"]  # fmt: skip
+            data = b"".join(picture.tobytes() for picture in pictures)
+        command = [ffmpeg_program(), "-v", "error", "-y", *source, *map(str, arguments)]
+        subprocess.run(command, input=data, check=True, capture_output=True)
+
+    return run
 
 
 @pytest.fixture(scope="session")

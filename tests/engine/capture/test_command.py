@@ -2,6 +2,12 @@
 """The capture command from end to end: a good clip, bad input, resuming, a real person."""
 
 import json
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -9,12 +15,16 @@ import pytest
 
 from engine.capture.command import run
 from engine.capture.folder import read_capture
+from engine.capture.quality import read_quality
 from engine.cli import main
 from engine.config import Capture as CaptureConfig
 from engine.errors import Cancelled, ClipError, DeviceError, HeadError, SpaceError
+from engine.files import read_tensors
+from engine.head.model import EYE_LEFT, EYE_RIGHT, NECK
 from engine.jobs import Job
 
-KEYS = {"frames_used", "frames_total", "reprojection_px", "reprojection_eye_fraction", "seconds"}
+KEYS = {"frames_used", "frames_total", "reprojection_px", "reprojection_eye_fraction", "seconds",
+        "silhouette_iou", "silhouette_iou_bare", "silhouette_outside"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +46,10 @@ def test_the_folder_is_complete(captured):
     assert capture.head.model_name == "generic"
     assert (capture.camera.width, capture.camera.height) == (96, 96)
     assert dict(capture.figures) == result
+    assert capture.marks == {"ok": [[0, 23]]}
+    np.testing.assert_allclose(capture.seconds, np.arange(24) / 25, atol=1e-6)
+    assert cv2.imread(str(out / "timeline.png")) is not None
+    assert "notes" not in result
 
 
 def test_the_painted_head_is_followed(captured, generic_model):
@@ -43,8 +57,9 @@ def test_the_painted_head_is_followed(captured, generic_model):
     assert result["reprojection_eye_fraction"] < 0.04
     capture = read_capture(out)
     turned = 0.3 * np.sin(2 * np.pi * np.arange(24) / 24)
-    assert np.corrcoef(capture.motion.theta[:, 0, 1], turned)[0, 1] > 0.95
-    np.testing.assert_allclose(capture.motion.theta[:, 0, 1], turned, atol=0.08)
+    found = capture.motion.theta[:, 0, 1] + capture.motion.theta[:, NECK, 1]
+    assert np.corrcoef(found, turned)[0, 1] > 0.95
+    np.testing.assert_allclose(found, turned, atol=0.08)
     opened = 1 - np.cos(4 * np.pi * np.arange(24) / 24)
     assert np.corrcoef(capture.motion.theta[:, 2, 0], opened)[0, 1] > 0.7
 
@@ -73,22 +88,49 @@ def test_the_same_command_again_is_done_at_once(captured, head_clip, job):
 
 
 def test_another_size_keeps_landmarks_and_fit(captured, head_clip, tmp_path, job):
-    import shutil
-
     out = tmp_path / "out"
     shutil.copytree(captured[0], out)
-    stages = {path: path.stat().st_mtime_ns for path in (out / "stages").glob("*.safetensors")}
+    stages = {path: path.stat().st_mtime_ns for path in (out / "stages").rglob("*.safetensors")}
     assert len(stages) == 2
     run(CaptureConfig(clip=head_clip, out=out, size=64, device="cpu"), job)
     assert stages == {
-        path: path.stat().st_mtime_ns for path in (out / "stages").glob("*.safetensors")
+        path: path.stat().st_mtime_ns for path in (out / "stages").rglob("*.safetensors")
     }
     assert read_capture(out).image(0).shape == (64, 64, 3)
 
 
-def test_a_stopped_capture_goes_on(captured, head_clip, tmp_path):
-    import shutil
+def test_a_capture_says_what_it_measured(captured):
+    out, result = captured
+    assert result["silhouette_iou_bare"] > 0.85
+    assert "24 frames only" in (out / "report.html").read_text(encoding="utf-8")
+    quality = read_quality(read_capture(out))
+    assert quality.error[1::2, 1].mean() == pytest.approx(result["reprojection_px"], rel=1e-4)
 
+
+def test_own_mattes_are_taken_and_kept_whole(captured, head_clip, tmp_path, job):
+    out, own = tmp_path / "out", tmp_path / "own"
+    shutil.copytree(captured[0] / "stages", out / "stages")
+    own.mkdir()
+    for n in range(24):
+        matte = np.zeros((128, 128), np.uint8)
+        matte[8 + n :] = 255  # down to the picture's edge
+        cv2.imwrite(str(own / f"{n}.png"), matte)
+    config = CaptureConfig(clip=head_clip, out=out, size=64, matte=str(own), cut="none")
+    run(config, job)
+    capture = read_capture(out)
+    assert capture.matte(9).shape == (64, 64)
+    assert capture.matte(9)[-1].min() == 255
+    assert (capture.matte(3) > 0).sum() > (capture.matte(20) > 0).sum()
+    cut = replace(config, cut="neck")
+    assert run(cut, job)["frames_used"] == 24
+    assert read_capture(out).matte(9)[-1].max() < 255
+    (own / "23.png").unlink()
+    with pytest.raises(ClipError, match="24 frames"):
+        run(replace(config, out=tmp_path / "other"), job)
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_stopped_capture_goes_on(captured, head_clip, tmp_path):
     out, folder = tmp_path / "out", tmp_path / "job"
     out.mkdir()
     shutil.copytree(captured[0] / "stages", out / "stages")
@@ -124,6 +166,25 @@ def bad_clips(name, write_clip, head_pictures, tmp_path):
         return write_clip("two.mp4", [np.concatenate([p, p[:, ::-1]], 1) for p in head_pictures])
     if name == "too short":
         return write_clip("short.mp4", head_pictures[:19])
+    if name == "three frames":
+        return write_clip("three.mp4", head_pictures[:3])
+    if name == "black":
+        return write_clip("black.mp4", [np.zeros((128, 128, 3), np.uint8)] * 24)
+    if name == "half a face":
+        return write_clip("half.mp4", [np.ascontiguousarray(p[:, :124]) for p in head_pictures])
+    if name == "cut short":
+        path = tmp_path / "cut.mp4"
+        path.write_bytes(write_clip("whole.mp4", head_pictures).read_bytes()[:-3000])
+        return path
+    if name in ("no pictures", "mixed sizes", "one bad picture"):
+        folder = tmp_path / "pictures"
+        folder.mkdir()
+        for n, picture in enumerate(head_pictures if name != "no pictures" else []):
+            size = 100 if (name, n) == ("mixed sizes", 20) else 128
+            cv2.imwrite(str(folder / f"{n}.png"), cv2.resize(picture, (size, size)))
+        if name == "one bad picture":
+            (folder / "7.png").write_bytes((folder / "7.png").read_bytes()[:200])
+        return folder
     path = tmp_path / "bad.mp4"
     if name != "missing":
         path.write_text("No video at all." * 100 if name == "text" else "")
@@ -135,6 +196,10 @@ def bad_clips(name, write_clip, head_pictures, tmp_path):
     [
         ("no face", "No face"), ("two faces", "two faces"), ("too short", "Only 19 of 19"),
         ("missing", "no video file"), ("empty", "is empty"), ("text", "cannot be read"),
+        ("three frames", "Only 3 of 3"), ("black", "No face"),
+        ("half a face", "cut by the picture's edge|No face"), ("cut short", "cannot be read"),
+        ("no pictures", "holds no pictures"), ("mixed sizes", "differ in size"),
+        ("one bad picture", r"7\.png cannot be read"),
     ],
 )  # fmt: skip
 def test_bad_clips_leave_nothing(name, says, write_clip, head_pictures, tmp_path, job):
@@ -168,7 +233,6 @@ def test_a_file_in_the_way_is_refused_before_the_work(head_clip, tmp_path, job):
 
 def test_no_space_left_is_one_sentence(captured, head_clip, tmp_path, job, monkeypatch):
     import errno
-    import shutil
 
     out = tmp_path / "out"
     out.mkdir()
@@ -181,6 +245,123 @@ def test_no_space_left_is_one_sentence(captured, head_clip, tmp_path, job, monke
     with pytest.raises(SpaceError, match="no space left"):
         run(CaptureConfig(clip=head_clip, out=out, size=64, device="cpu"), job)
     assert not (out / "capture.json").exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mounts a file system for one command: `run(options, command)`; what the command said."""
+
+    def run(options, before, command):
+        place = tmp_path / "disk"
+        place.mkdir(exist_ok=True)
+        script = (
+            f"mount -t tmpfs -o {options} tmpfs {place} && {before} && exec {shlex.join(command)}"
+        )
+        return subprocess.run(
+            ["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True
+        )
+
+    if shutil.which("unshare") is None or run("size=64k", "true", ["true"]).returncode:
+        pytest.skip("This machine lets nobody but root mount a small disk to fill.")
+    return run
+
+
+def capture_words(clip, out):
+    return [sys.executable, "-m", "engine", "capture", str(clip), str(out),
+            "--size", "96", "--device", "cpu", "--quiet", "--json"]  # fmt: skip
+
+
+def test_a_full_disk_is_one_sentence(captured, head_clip, small_disk, tmp_path):
+    out = tmp_path / "disk" / "out"
+    stages = captured[0] / "stages"
+    kilobytes = sum(file.stat().st_size for file in stages.rglob("*") if file.is_file()) // 1024
+    found = small_disk(f"size={kilobytes + 150}k", f"mkdir {out} && cp -r {stages} {out}",
+                       capture_words(head_clip, out))  # fmt: skip
+    assert found.returncode == 1
+    assert json.loads(found.stdout)["error"]["code"] == "no_space"
+    assert found.stderr.startswith("There is no space left to write")
+    assert len(found.stderr.splitlines()) == 1
+
+
+def test_a_read_only_disk_is_one_sentence(head_clip, small_disk, tmp_path):
+    place = tmp_path / "disk"
+    found = small_disk("size=64k", f"mount -o remount,ro {place}",
+                       capture_words(head_clip, place / "out"))  # fmt: skip
+    assert found.returncode == 1
+    assert "is not permitted" in found.stderr
+    assert len(found.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_kill_9_twice_and_the_folder_is_the_same(captured, head_clip, tmp_path):
+    whole, out = captured[0], tmp_path / "out"
+    out.mkdir()
+    shutil.copytree(whole / "stages", out / "stages")
+    (out / "stages" / "pictures.json").unlink()
+    for picture in (5, 16):
+        process = subprocess.Popen(capture_words(head_clip, out), stdout=subprocess.DEVNULL)
+        while process.poll() is None and not (out / "images" / f"{picture:05d}.png").exists():
+            time.sleep(0.002)
+        process.kill()
+        assert process.wait() not in (0, 1), "it was done before it could be killed"
+        assert not (out / "capture.json").exists()
+    (out / ".overlay-0123456789ab.mp4").write_bytes(b"left by a killed capture")
+    subprocess.run(capture_words(head_clip, out), check=True, stdout=subprocess.DEVNULL)
+
+    def content(folder):
+        made = {str(file.relative_to(folder)): file.read_bytes()
+                for file in folder.rglob("*") if file.is_file()}  # fmt: skip
+        told = json.loads(made.pop("capture.json"))
+        told["figures"].pop("seconds")
+        return told, made
+
+    assert content(out) == content(whole)
+
+
+def test_pictures_in_a_folder_with_landmarks_from_a_file(
+    captured, head_pictures, tmp_path, job, monkeypatch
+):
+    """No model looks for a face; the eyes look straight ahead, for the file knows no irises."""
+    (tmp_path / "pictures").mkdir()
+    for n, picture in enumerate(head_pictures):
+        cv2.imwrite(str(tmp_path / "pictures" / f"{n}.png"), picture[..., ::-1])
+    track = read_tensors(captured[0] / "stages/landmarks/00000.safetensors", "landmarks/00000", 1)[
+        1
+    ]
+    kept = np.delete(np.arange(24), [3, 4])
+    landmarks = tmp_path / "landmarks.npz"
+    np.savez(landmarks, frames=kept, points=track["points"][kept, :468])
+    monkeypatch.setattr("engine.capture.tracking.MediaPipeFaces", None)
+    config = CaptureConfig(clip=tmp_path / "pictures", out=tmp_path / "out", size=64, fps=12.5,
+                           landmarks=landmarks, device="cpu")  # fmt: skip
+    result = run(config, job)
+    capture = read_capture(config.out)
+    assert result["frames_used"] == 22
+    assert result["notes"] == "Left out of 24 frames: 2 without a face."
+    assert capture.marks == {"ok": [[0, 2], [5, 23]], "no_face": [[3, 4]]}
+    np.testing.assert_allclose(capture.seconds, kept / 12.5)
+    assert capture.fps == 12.5
+    assert not capture.motion.theta[:, [EYE_LEFT, EYE_RIGHT]].any()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"landmarks": "points.txt"}, "no kind of landmark file"),
+        ({"landmarks": "none.npz"}, "cannot be read"),
+        ({"landmarks": "none.task"}, "cannot be read"),
+        ({"person": "tallest"}, "names no person"),
+        ({"fps": 30.0}, "frame rate of its own"),
+        ({"stride": 0}, "no stride"),
+        ({"stride": 2}, "Only 12 of 12 frames"),
+    ],
+)
+def test_wrong_options_leave_nothing(head_clip, tmp_path, job, options, says):
+    options = {k: tmp_path / v if k == "landmarks" else v for k, v in options.items()}
+    config = CaptureConfig(clip=head_clip, out=tmp_path / "out", device="cpu", **options)
+    with pytest.raises(ClipError, match=says):
+        run(config, job)
+    assert not config.out.exists()
 
 
 def test_the_command_line_says_a_sentence_and_fails(tmp_path, capfd):
@@ -203,7 +384,7 @@ def test_a_real_person_is_followed(shared, tmp_path, job):
     assert result["frames_used"] == result["frames_total"] == 32
     assert result["reprojection_eye_fraction"] <= 0.02
     capture = read_capture(config.out)
-    turn = np.degrees(capture.motion.theta[:, 0])
+    turn = np.degrees(capture.motion.theta[:, 0] + capture.motion.theta[:, NECK])
     jitter = np.linalg.norm(turn[2:] - 2 * turn[1:-1] + turn[:-2], axis=1).mean()
     assert jitter < 0.3
     matte = capture.matte(0) / 255

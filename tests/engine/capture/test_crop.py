@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from engine.capture.crop import CHIN, FOREHEAD, Crop, choose_crop
+from engine.capture.crop import CHIN, FOREHEAD, WANDERS, Crop, choose_crop, wandering
 
 
 def face(x, y, height=100.0):
@@ -56,3 +56,16 @@ def test_points_follow_the_picture():
     y, x = np.mgrid[0:100, 0:100] + 0.5
     seen = [(picture * x).sum() / picture.sum(), (picture * y).sum() / picture.sum()]
     np.testing.assert_allclose(seen, crop.points(np.array([221.0, 151.0])), atol=0.05)
+
+
+def test_the_way_back_of_points():
+    crop = Crop(-30, 50, 200, 90)
+    points = np.random.default_rng(0).uniform(0, 300, (5, 2))
+    np.testing.assert_allclose(crop.clip_points(crop.points(points)), points)
+
+
+def test_a_head_that_wanders_is_noticed():
+    still = np.stack([face(x, 300) for x in np.linspace(400, 440, 9)])
+    assert 1 <= wandering(still, choose_crop(still, 1920, 1080, 512)) < 1.5
+    away = np.stack([face(x, 300) for x in np.linspace(200, 1200, 9)])
+    assert wandering(away, choose_crop(away, 1920, 1080, 512)) > WANDERS

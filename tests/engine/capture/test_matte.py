@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The matte: cut at the neck, hair kept, edges on the picture's."""
+"""The head's part of a matte: cut at the neck, hair kept, one piece."""
 
 import cv2
 import numpy as np
 import pytest
 
-from engine.capture.matte import NeckCut, follow_edges, head_matte
+from engine.capture.matte import NeckCut, whole_matte
 from engine.capture.neck import neck_heights
 from engine.capture.pose import WORLD_AXES, rigid_poses
 from engine.render.camera import Camera
@@ -26,6 +26,13 @@ def cut(generic_model):
     return NeckCut.of(generic_model.mean)
 
 
+def kept(cut, vertices, camera):
+    """What the cut keeps of a person who fills a grey picture."""
+    shape = (camera.height, camera.width)
+    picture = np.full((*shape, 3), 128, np.uint8)
+    return cut.mask(vertices, camera, picture, np.ones(shape, np.float32))
+
+
 def at(camera, point):
     x, y = camera.project(np.asarray(point, float))[0]
     return int(y), int(x)
@@ -40,7 +47,7 @@ def holes(keep):
 
 def test_face_and_hair_stay_and_shoulders_go(generic_model, cut, view):
     vertices, camera = view
-    keep = cut.mask(vertices, camera)
+    keep = kept(cut, vertices, camera)
     head = generic_model.mean
     top = vertices[:, 1].max()
     chin = head.landmarks468.on(vertices)[152]
@@ -54,7 +61,7 @@ def test_face_and_hair_stay_and_shoulders_go(generic_model, cut, view):
 
 def test_the_cut_is_soft_and_single(cut, view):
     vertices, camera = view
-    keep = cut.mask(vertices, camera)
+    keep = kept(cut, vertices, camera)
     assert ((keep > 0.05) & (keep < 0.95)).sum() > 20
     count, _ = cv2.connectedComponents((keep > 0.5).astype(np.uint8))
     assert count == 2  # the head, and what is not
@@ -71,7 +78,7 @@ def test_an_open_mouth_leaves_no_hole(generic_model, cut, view):
     theta[0, JAW, 0] = 0.45
     still = torch.zeros(1, len(head.expression_names)), theta, torch.zeros(1, 3)
     posed = posed_vertices(HeadTensors.of(head), *still)[0].numpy()
-    keep = cut.mask(posed, view[1])
+    keep = kept(cut, posed, view[1])
     assert holes(keep) == 0
 
 
@@ -83,29 +90,44 @@ def test_heights_grow_upwards_from_the_neck(generic_model):
     assert heights[head.vertices_in("neck")].min() <= 0
 
 
-def test_edges_of_the_mask_move_to_the_picture():
-    random = np.random.default_rng(0)
-    y, x = np.mgrid[0:256, 0:256]
-    true = (x < 140 + 2.5 * np.sin(y / 3)).astype(np.float32)  # locks of hair
-    picture = np.where(true[..., None] > 0, 40, 210) + random.normal(0, 3, (256, 256, 3))
-    mask = cv2.GaussianBlur((x < 140).astype(np.float32), (0, 0), 2)  # what the net sees of them
-    picture = np.clip(picture, 0, 255).astype(np.uint8)
-    wrong = ((mask > 0.5) != (true > 0.5)).mean()
-    assert ((follow_edges(picture, mask) > 0.5) != (true > 0.5)).mean() < 0.2 * wrong
-    matte = head_matte(picture, mask, np.ones_like(mask)) / 255
-    assert np.abs(matte - true).mean() < 0.35 * np.abs(mask - true).mean()
-
-
 def test_only_the_largest_piece_is_kept():
-    picture = np.full((128, 128, 3), 128, np.uint8)
     person = np.zeros((128, 128), np.float32)
     person[20:90, 20:90] = 1
     person[110:124, 110:124] = 1  # a hand
-    matte = head_matte(picture, person, np.ones((128, 128), np.float32))
+    matte = whole_matte(person, np.ones((128, 128), np.float32))
     assert matte.dtype == np.uint8
     assert matte[55, 55] == 255
     assert matte[117, 117] == 0
-    assert head_matte(picture, person, np.zeros((128, 128), np.float32)).max() == 0
+    assert whole_matte(person, np.zeros((128, 128), np.float32)).max() == 0
+
+
+def test_a_collar_goes_and_the_throat_stays(generic_model, cut, view):
+    vertices, camera = view
+    ends = cut.ends(vertices, camera)
+    random = np.random.default_rng(0)
+    skin, shirt = np.array([205, 150, 130]), np.array([40, 60, 110])
+    collar = (ends.height < 0.3 * cut.chin) & ~ends.hit
+    picture = np.where(collar[..., None], shirt, skin) + random.normal(0, 3, (256, 256, 3))
+    picture = np.clip(picture, 0, 255).astype(np.uint8)
+    keep = cut.mask(vertices, camera, picture, np.ones((256, 256), np.float32))
+    left_over = (ends.keep * collar).sum()
+    assert left_over > 50
+    assert (keep * collar).sum() < 0.2 * left_over
+    throat = ends.hit & (ends.height > 0.05 * cut.chin)
+    assert (keep * throat).sum() > 0.98 * (ends.keep * throat).sum()
+
+
+def test_a_throat_in_shadow_above_bare_shoulders_stays(cut, view):
+    vertices, camera = view
+    ends = cut.ends(vertices, camera)
+    shade = np.where(ends.height < 0.55 * cut.chin, 0.6, 1.0)  # the chin's shadow
+    random = np.random.default_rng(0)
+    picture = np.array([205, 150, 130]) * shade[..., None] + random.normal(0, 3, (256, 256, 3))
+    picture = np.clip(picture, 0, 255).astype(np.uint8)
+    keep = cut.mask(vertices, camera, picture, np.ones((256, 256), np.float32))
+    throat = ends.hit & (ends.height > 0.05 * cut.chin) & (ends.height < 0.5 * cut.chin)
+    assert throat.sum() > 200
+    assert (keep * throat).sum() > 0.95 * (ends.keep * throat).sum()
 
 
 def test_rigid_poses_are_found(generic_model):
@@ -116,7 +138,7 @@ def test_rigid_poses_are_found(generic_model):
     points = []
     for turn in turns:
         seen = (rest - rest.mean(0)) @ (WORLD_AXES @ cv2.Rodrigues(turn)[0]).T + (0.05, -0.02, 0.6)
-        points.append(seen[:, :2] / seen[:, 2:] * 900 + (320, 240))
-    found, places = rigid_poses(np.array(points), rest, 900.0, (320.0, 240.0))
+        points.append(seen[:, :2] / seen[:, 2:] * 900)
+    found, places = rigid_poses(np.array(points), rest, 900.0, rest.mean(0))
     np.testing.assert_allclose(found, turns, atol=1e-3)
     np.testing.assert_allclose(places, np.tile((0.05, -0.02, 0.6), (6, 1)), atol=1e-3)

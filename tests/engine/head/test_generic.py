@@ -48,7 +48,7 @@ def test_fills_the_interface(head, model):
     assert head.model_name == "generic"
     assert 5_000 <= len(head.vertices) <= 10_000
     assert model.identities.shape == (len(model.identity_names), len(head.vertices), 3)
-    assert len(model.identity_names) >= 10
+    assert len(model.identity_names) >= 24
     assert len(set(model.identity_names)) == len(model.identity_names)
     assert head.landmarks68.vertices.shape == (68, 3)
     assert head.landmarks468.vertices.shape == (468, 3)
@@ -81,12 +81,23 @@ def test_expression_names_are_arkits(head):
     names = set(head.expression_names)
     sided = ("eyeBlink", "eyeSquint", "eyeWide", "browDown", "browOuterUp", "cheekSquint",
              "noseSneer", "mouthSmile", "mouthFrown", "mouthStretch", "mouthUpperUp",
-             "mouthLowerDown", "mouthDimple", "mouthPress")  # fmt: skip
-    whole = {"browInnerUp", "cheekPuff", "mouthPucker", "mouthFunnel", "mouthLeft", "mouthRight",
-             "mouthClose"}  # fmt: skip
-    assert names >= whole | {name + side for name in sided for side in SIDES}
-    assert len(names) == len(head.expression_names) >= 25
-    assert not [name for name in names if name == "jawOpen" or name.startswith("eyeLook")]
+             "mouthLowerDown", "mouthDimple", "mouthPress", "mouth", "jaw",
+             "browInnerUp", "cheekPuff")  # fmt: skip
+    whole = {"mouthPucker", "mouthFunnel", "mouthRollUpper", "mouthRollLower", "mouthShrugUpper",
+             "mouthShrugLower", "mouthClose", "jawForward", "tongueOut"}  # fmt: skip
+    assert names == whole | {name + side for name in sided for side in SIDES}
+    assert len(names) == len(head.expression_names) == 45
+
+
+def test_halves_of_an_expression_join_without_a_step(head, body):
+    """Both halves together move the middle as much as what lies beside it."""
+    for name in ("browInnerUp", "cheekPuff"):
+        both = sum(move(head, name + side) for side in SIDES)
+        np.testing.assert_allclose(both[body.mirror] * [-1, 1, 1], both, atol=2e-5)
+        middle = np.flatnonzero(body.mirror == np.arange(len(body.mirror)))
+        top = middle[np.linalg.norm(both[middle], axis=1).argmax()]
+        near = np.linalg.norm(head.vertices - head.vertices[top], axis=1) < 0.005
+        assert np.linalg.norm(both[near] - both[top], axis=1).max() < 1.5e-3, name
 
 
 def test_is_symmetric(head, body):
@@ -212,6 +223,35 @@ def test_identities_stay_sane(model, value):
         assert (np.einsum("fc,fc->f", one, two) > 0).mean() > 0.999, name  # nothing turns over
 
 
+def test_identities_are_even_or_make_the_face_crooked(model, body):
+    flip = np.array([-1, 1, 1], np.float32)
+    odd = {"nose_aside", "chin_aside"}
+    assert odd <= set(model.identity_names)
+    for name, mode in zip(model.identity_names, model.identities.astype(np.float32), strict=True):
+        sign = -1 if name in odd else 1
+        np.testing.assert_allclose(mode[body.mirror] * flip * sign, mode, atol=2e-5, err_msg=name)
+
+
+def test_no_identity_mode_is_made_of_the_others(model):
+    modes = model.identities.reshape(len(model.identities), -1).astype(np.float64)
+    modes /= np.linalg.norm(modes, axis=1, keepdims=True)
+    left = np.diag(np.linalg.inv(modes @ modes.T)) ** -0.5  # what the others do not explain
+    for name, share in zip(model.identity_names, left, strict=True):
+        assert share > 0.2, name
+
+
+def test_heads_of_many_people_have_the_size_of_heads(model):
+    rng = np.random.default_rng(11)
+    regions = ("face", "scalp", "neck")
+    for _ in range(12):
+        head = model.subject(rng.normal(0, 1, len(model.identity_names)))
+        a, b, c = (head.vertices[head.faces_in(*regions)[:, i]].astype(float) for i in range(3))
+        volume = np.einsum("fc,fc->f", a, np.cross(b, c)).sum() / 6  # m³; holes are small
+        assert 0.0035 < volume < 0.0075
+        breadth = np.ptp(head.vertices[head.vertices_in("face", "scalp"), 0])
+        assert 0.135 < breadth < 0.180
+
+
 def _signed_areas(head: Head) -> np.ndarray:
     a, b, c = (head.vertices[head.skin_faces[:, i]] for i in range(3))
     return np.cross(b - a, c - a)
@@ -255,7 +295,8 @@ def test_expressions_go_the_right_way(head):
     assert points["mouthPucker"][48, 0] > 3e-3
     assert points["mouthLeft"][[48, 51, 54, 57], 0].min() > 3e-3
     assert points["browDownLeft"][23, 1] < -2e-3
-    assert points["browInnerUp"][[21, 22], 1].min() > 2e-3
+    assert points["browInnerUpLeft"][22, 1] > 2e-3
+    assert points["browInnerUpRight"][21, 1] > 2e-3
     assert points["browOuterUpRight"][18, 1] > 2e-3
     assert points["eyeWideLeft"][[43, 44], 1].min() > 0.5e-3
     assert points["mouthUpperUpLeft"][63, 1] > 2e-3
@@ -305,6 +346,45 @@ def test_lids_meet_when_they_close(model, body, beta, posed):
     vertices = posed(subject, {"eyeBlinkLeft": 1})
     upper, lower = (vertices[lid_margin(body, sign)] for sign in (1, -1))
     assert np.abs(upper - lower).max() < 1.2e-3
+
+
+def _crossings(vertices: np.ndarray, one: np.ndarray, other: np.ndarray) -> int:
+    """How many edges of the triangles `one` [n, 3] pass through the triangles `other` [m, 3]."""
+    edges = np.unique(np.sort(one[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), 1), axis=0)
+    a, b, c = (vertices[other[:, i]].astype(float)[None] for i in range(3))
+    start, end = (vertices[edges[:, i]].astype(float)[:, None] for i in range(2))
+    share = (edges[:, :, None, None] == other[None, None]).any((1, 3))  # touching is no crossing
+    along, ab, ac = end - start, b - a, c - a
+    normal = np.cross(ab, ac)
+    down = (along * normal).sum(-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = ((a - start) * normal).sum(-1) / down
+        q = start + t[..., None] * along - a
+        square = (normal**2).sum(-1)
+        u = (np.cross(q, ac) * normal).sum(-1) / square
+        v = (np.cross(ab, q) * normal).sum(-1) / square
+        inside = (t > 0) & (t < 1) & (u > 0) & (v > 0) & (u + v < 1)
+    return int((inside & ~share).sum())
+
+
+@pytest.mark.parametrize("amount", [0.0, 0.5])
+def test_lids_do_not_pass_through_each_other(head, body, amount, posed):
+    vertices = posed(head, {"eyeBlinkLeft": amount})
+    side, lid = body.tag("lid_side"), np.abs(body.tag("lid", 99.0))
+    near = (lid < 8) & body.pieces["skin"] & (head.vertices[:, 0] > 0)
+    near &= np.linalg.norm(head.vertices - head.joints[EYE_LEFT], axis=1) < 0.024
+    upper, lower = (head.faces[(near & (side * sign > 0))[head.faces].all(1)] for sign in (1, -1))
+    assert len(upper) > 40
+    assert len(lower) > 40
+    assert _crossings(vertices, upper, lower) + _crossings(vertices, lower, upper) == 0
+
+
+def test_lips_at_rest_do_not_pass_through_each_other(head, body):
+    side, red = body.tag("lip_side"), body.tag("lip_red", 99.0)
+    near = (red < 1) & body.pieces["skin"] & (np.abs(head.vertices[:, 0]) < 0.027)
+    upper, lower = (head.faces[(near & (side * sign > 0))[head.faces].all(1)] for sign in (1, -1))
+    assert len(upper) > 30
+    assert _crossings(head.vertices, upper, lower) + _crossings(head.vertices, lower, upper) == 0
 
 
 def test_closed_lips_meet_and_the_jaw_parts_them(head, body, posed):

@@ -44,9 +44,29 @@ def test_mediapipe_points_lie_sensibly(head, posed):
     jaw = posed(head, turn=(0.3, 0, 0))
     apart = head.landmarks468.on(jaw)
     assert apart[13, 1] - apart[14, 1] > 0.015  # each on its own lip
+    lips = ((38, 86), (41, 179), (268, 316), (271, 403), (72, 85), (302, 315), (37, 84), (267, 314))
+    for upper, lower in lips:
+        assert (apart - points)[upper, 1] > -0.004, upper  # the upper lip stays
+        assert (apart - points)[lower, 1] < -0.010, lower  # the lower one goes
     blink = head.landmarks468.on(posed(head, {"eyeBlinkLeft": 1}))
     assert points[386, 1] - points[374, 1] > 0.007
     assert abs(blink[386, 1] - blink[374, 1]) < 0.0015
+
+
+def test_mediapipe_points_lie_near_the_skin_and_evenly(head):
+    offset = head.landmarks468.offset
+    away = np.linalg.norm(offset, axis=1)
+    assert 0 < away.mean() < 0.002  # m
+    assert away.max() < 0.009
+    points = head.landmarks468.on(head.vertices) + offset
+    pairs = ((33, 263), (133, 362), (61, 291), (78, 308), (127, 356), (234, 454), (58, 288),
+             (172, 397), (70, 300), (105, 334), (48, 278), (205, 425))  # fmt: skip
+    for right, left in pairs:
+        np.testing.assert_allclose(points[right] * (-1, 1, 1), points[left], atol=2e-4)
+    # the face's oval, from ear to ear, is ordered and goes round the face
+    oval = [127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152]
+    assert (np.diff(points[oval, 1]) < 0).all()
+    assert (np.abs(points[oval[:5], 0]) > 0.055).all()
 
 
 @pytest.mark.slow

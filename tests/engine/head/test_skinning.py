@@ -23,6 +23,9 @@ def brute_force(head, psi, theta, translation):
         rest += coefficient * head.expressions[e].astype(float)
     rotations = Rotation.from_rotvec(theta).as_matrix()
     bend = (rotations[1:] - np.eye(3)).reshape(-1)
+    joints = head.joints.astype(float)
+    if head.joint_expressions is not None:
+        joints = joints + np.tensordot(psi, head.joint_expressions.astype(float), 1)
     for k, index in enumerate(head.corrective_index):
         rest += bend[index] * head.correctives[k].astype(float)
 
@@ -36,14 +39,14 @@ def brute_force(head, psi, theta, translation):
         turn = np.eye(4)
         turn[:3, :3] = rotations[j]
         if parent < 0:
-            world.append(shift(head.joints[j]) @ turn)
+            world.append(shift(joints[j]) @ turn)
         else:
-            world.append(world[parent] @ shift(head.joints[j] - head.joints[parent]) @ turn)
+            world.append(world[parent] @ shift(joints[j] - joints[parent]) @ turn)
 
     posed = np.zeros_like(rest)
     for v in range(len(rest)):
         for j in range(len(JOINTS)):
-            place = world[j] @ shift(-head.joints[j]) @ np.append(rest[v], 1)
+            place = world[j] @ shift(-joints[j]) @ np.append(rest[v], 1)
             posed[v] += head.skin_weights[v, j] * place[:3]
         posed[v] += translation
     return posed
@@ -54,7 +57,7 @@ def in_double(head) -> HeadTensors:
     floats = {
         field.name: getattr(tensors, field.name).double()
         for field in fields(tensors)
-        if getattr(tensors, field.name).is_floating_point()
+        if torch.is_tensor(tensor := getattr(tensors, field.name)) and tensor.is_floating_point()
     }
     return replace(tensors, **floats)
 
@@ -73,6 +76,16 @@ def test_posed_vertices_equal_brute_force(random_head):
     )
     for n in range(len(psi)):
         truth = brute_force(random_head, psi[n], theta[n], translation[n])
+        assert np.abs(posed[n].numpy() - truth).max() < 1e-6
+
+
+def test_joints_may_follow_the_expression(random_head):
+    moves = np.random.default_rng(8).normal(size=(3, len(JOINTS), 3)).astype(np.float32)
+    head = replace(random_head, joint_expressions=moves)
+    psi, theta, translation = frames(head)
+    posed = posed_vertices(in_double(head), *map(torch.from_numpy, (psi, theta, translation)))
+    for n in range(len(psi)):
+        truth = brute_force(head, psi[n], theta[n], translation[n])
         assert np.abs(posed[n].numpy() - truth).max() < 1e-6
 
 

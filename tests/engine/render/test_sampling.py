@@ -134,7 +134,8 @@ def test_rays_end_inside_the_head_and_not_before_the_skin(avatar):
     skin = torch.isfinite(hit)
     last = torch.full((len(hit),), -1.0)
     last.scatter_reduce_(0, ended.ray_index.long(), ended.t, "amax")
-    assert (last[skin] > hit[skin] - 0.002).float().mean() > 0.995
+    # Where expressions pull lips or lids far apart a ray in a hundred may end in their gap.
+    assert (last[skin] > hit[skin] - 0.002).float().mean() > 0.985
 
 
 def test_depth_in_front_restarts_with_every_ray():

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from showcase.charts import (
+from engine.charts import (
     HEIGHT,
     LEFT,
     RIGHT,
