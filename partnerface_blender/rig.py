@@ -88,6 +88,7 @@ def add_shape_keys(
             moves[whole] = moves[halves[0]] + moves[halves[1]]
     for name, offsets in moves.items():
         block = head.shape_key_add(name=name, from_mix=False)
+        block.value = 0.0  # from Blender 5.0 on a new key begins at 1
         block.slider_min = max(-_BLENDER_LIMIT, min(EXPRESSION_RANGE[0], lowest))
         block.slider_max = min(_BLENDER_LIMIT, max(EXPRESSION_RANGE[1], highest))
         moved = axes.to_rig(vertices + offsets)
