@@ -65,9 +65,16 @@ def compare(true: Capture, found: Capture) -> dict[str, float]:
     """How far the tracked motion is from the true one, frame by frame."""
     numbers = np.asarray(found.source["frames"])
     one, other = head_turns(true)[numbers], head_turns(found)
-    error = np.degrees((one.inv() * other).magnitude())
+    between = one.inv() * other
+    constant = between.mean()
+    error = np.degrees(between.magnitude())
     jaw = np.degrees(np.abs(true.motion.theta[numbers, JAW, 0] - found.motion.theta[:, JAW, 0]))
-    row = {"pose_deg": float(error.mean()), "jaw_deg": float(jaw.mean())}
+    row = {
+        "pose_deg": float(error.mean()),
+        "pose_constant_deg": float(np.degrees(constant.magnitude())),
+        "pose_without_it_deg": float(np.degrees((constant.inv() * between).magnitude()).mean()),
+        "jaw_deg": float(jaw.mean()),
+    }
     seen, followed = landmarks(true)[numbers], landmarks(found)
     gaps = {"lips": LIPS, **{f"lids_{side}": pairs for side, pairs in LIDS.items()}}
     for name, pairs in gaps.items():
