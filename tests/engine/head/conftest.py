@@ -11,6 +11,8 @@ import trimesh
 
 from engine.head.anatomy import vertex_landmarks
 from engine.head.generic import build_generic_head
+from engine.head.generic.build import generic_body
+from engine.head.generic.half import Body
 from engine.head.model import JAW, JOINTS, PARTS, REGIONS, Head, HeadModel
 from engine.head.skinning import HeadTensors, posed_vertices
 
@@ -119,3 +121,15 @@ def posed():
         return posed_vertices(tensors, coefficients, theta, torch.zeros(1, 3))[0].numpy()
 
     return pose
+
+
+@pytest.fixture(scope="session")
+def head(generic_model) -> Head:
+    """The generic head's mean."""
+    return generic_model.mean
+
+
+@pytest.fixture(scope="session")
+def body() -> Body:
+    """What the generic head is built of, with its tags."""
+    return generic_body()

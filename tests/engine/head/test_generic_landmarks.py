@@ -9,11 +9,6 @@ from engine.head.model import EYE_LEFT, EYE_RIGHT, REGIONS, SKIN_REGIONS
 from engine.render.mesh import portrait_camera, shade
 
 
-@pytest.fixture(scope="module")
-def head(generic_model):
-    return generic_model.mean
-
-
 def test_landmarks_lie_in_ibug_order(head):
     points = head.landmarks68.on(head.vertices)
     partner = [16 - i for i in range(17)] + [26 - i for i in range(10)] + [27, 28, 29, 30]
