@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Line charts as inline SVG; their colours come from the page's style sheet."""
+"""Line charts as inline SVG; the page gives colours, `charts.css` the rest of their looks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 
 import numpy as np
 
+STYLE = Path(__file__).with_name("charts.css")
 WIDTH, HEIGHT = 480, 270
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 34, 34  # px around the plot
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
 
+from engine import charts
 from engine.files import write_text_atomic
 
 from . import layout
@@ -45,7 +46,8 @@ def write_report(demo_folder: Path) -> Path:
     for title, section in sections.items():
         content = section(demo_folder, result) or absent("This run did not make this part.")
         body.append(f"<section><h2>{title}</h2>{content}</section>")
-    style = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
+    own = Path(__file__).parent / "report.css"
+    style = "".join(sheet.read_text(encoding="utf-8") for sheet in (charts.STYLE, own))
     name = escape(str(result["title"]))
     page = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">'

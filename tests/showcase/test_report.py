@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from showcase import layout
 from showcase.pictures import write_film
 from showcase.report import write_report
 from showcase.sections import METHODS
+from tests.html_page import Page
 
 KEYS = ("psnr", "ssim", "flip", "l1", "alpha_iou")
 
@@ -87,27 +87,6 @@ def full(bare):
     faces = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]], np.int32)
     write_mesh(bare / layout.MESH_PLY, Surface(vertices, faces, np.ones((4, 3), np.float32) / 2))
     return bare
-
-
-class Page(HTMLParser):
-    """What a page refers to, and whether its elements close."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.sources, self.open, self.counts = [], [], {}
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        self.counts[tag] = self.counts.get(tag, 0) + 1
-        self.sources += [value for name, value in attributes if name in ("src", "href", "poster")]
-        if tag not in ("meta", "img", "br", "link", "path"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.counts[tag] = self.counts.get(tag, 0) + 1
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
 
 
 def test_full_report_needs_nothing_beside_it(full):

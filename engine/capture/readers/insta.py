@@ -73,8 +73,7 @@ def read(folder: Path, model: HeadModel, options: ReadOptions) -> Dataset:
         head=head,
         names=tuple(path.stem for path in images),
         images=tuple(images),
-        mattes=tuple(nerf_json.file_of(folder, frame, "fg_mask_path")
-                     if frame.get("fg_mask_path") else None for frame in frames),
+        mattes=nerf_json.mattes_of(folder, frames),
         size=size,
         intrinsics=nerf_json.intrinsics(table, frames, size, from_bottom_first=vhap),
         camera_from_world=nerf_json.cameras(frames),

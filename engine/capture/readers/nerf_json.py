@@ -85,6 +85,16 @@ def file_of(folder: Path, frame: dict, key: str) -> Path:
     return need_file(folder / name)
 
 
+def mattes_of(folder: Path, frames: list[dict]) -> tuple[Path | None, ...]:
+    """The mattes that the frames name; None for a frame that names none.
+
+    Raises:
+        CaptureError: a file is missing.
+    """
+    return tuple(file_of(folder, frame, "fg_mask_path") if frame.get("fg_mask_path") else None
+                 for frame in frames)  # fmt: skip
+
+
 def cameras(frames: list[dict]) -> np.ndarray:
     """camera_from_world [N, 4, 4], axes as written.
 

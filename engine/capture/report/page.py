@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ... import charts
 from ...files import write_text_atomic
 from ..folder import Capture
 from ..quality import Quality, read_quality
@@ -38,7 +39,8 @@ def write_report(capture: Capture, quality: Quality | None = None) -> dict:
     material = Material(capture, quality, measures, found)
     body = "".join(f"<section><h2>{title}</h2>{section(material)}</section>"
                    for title, section in SECTIONS.items())  # fmt: skip
-    style = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
+    own = Path(__file__).parent / "report.css"
+    style = "".join(sheet.read_text(encoding="utf-8") for sheet in (charts.STYLE, own))
     name = escape(_title(capture))
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'

@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -18,29 +17,9 @@ from engine.capture.report.page import write_report
 from engine.capture.report.sections import marks_of
 from engine.cli import main
 from engine.head.skinning import HeadTensors
+from tests.html_page import Page
 
 KEPT = slice(100, 124)
-
-
-class Page(HTMLParser):
-    """What a page refers to, and whether its elements close."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.sources, self.open, self.counts = [], [], {}
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        self.counts[tag] = self.counts.get(tag, 0) + 1
-        self.sources += [value for name, value in attributes if name in ("src", "href", "poster")]
-        if tag not in ("meta", "img", "br", "link"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.counts[tag] = self.counts.get(tag, 0) + 1
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
 
 
 @pytest.fixture(scope="module")
