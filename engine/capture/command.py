@@ -8,13 +8,12 @@ so that the same command goes on where it was stopped; capture.json comes last.
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import numpy as np
 
 from ..config import Capture as CaptureConfig
 from ..devices import resolve_device
-from ..errors import CaptureError, ClipError
+from ..errors import ClipError
 from ..head.library import load_head_model
 from ..head.model import HeadModel, fingerprint
 from ..head.motion import Motion
@@ -23,7 +22,7 @@ from ..jobs import Job
 from .crop import Crop, choose_crop
 from .fit import figures
 from .fitting import fit_track, fitted_camera, fitted_subject
-from .folder import Capture, read_capture, write_capture, write_frame
+from .folder import MIN_SIZE, Capture, finished_capture, write_capture, write_frame
 from .marks import FACE_POINTS, runs
 from .matte import NeckCut, whole_matte
 from .matte_source import Mattes
@@ -41,7 +40,6 @@ from .tracking import check_landmarks, find_face, notes
 
 METHOD = 3  # raised when a stage computes something else than before
 MATTE_METHOD = 2  # the same for mattes alone
-MIN_SIZE = 32  # px
 TEST_SHARE = 8  # the last eighth of the frames is the test set
 
 
@@ -80,7 +78,7 @@ def run(config: CaptureConfig, job: Job, clip: Source | None = None) -> dict:
     )  # fmt: skip
     key = key_of(fit=fit_key, size=config.size, mattes=mattes.key(), cut=config.cut,
                  method=MATTE_METHOD)  # fmt: skip
-    done = _finished(config.out, key)
+    done = finished_capture(config.out, key)
     if done is not None:
         return dict(done.figures)
 
@@ -126,15 +124,6 @@ def run(config: CaptureConfig, job: Job, clip: Source | None = None) -> dict:
     write_report(capture, quality)
     write_capture(capture)
     return result
-
-
-def _finished(out: Path, key: str) -> Capture | None:
-    """The capture of the same clip and settings, if it is there already."""
-    try:
-        capture = read_capture(out)
-    except CaptureError:
-        return None
-    return capture if capture.source.get("key") == key else None
 
 
 def _pictures(

@@ -33,6 +33,7 @@ from ..render.camera import Camera
 SCHEMA_VERSION = 2
 DEPTH_UNIT = 1e-4  # m
 MIN_FRAMES = 20
+MIN_SIZE = 32  # px
 
 
 @dataclass(frozen=True)
@@ -184,3 +185,12 @@ def _migrate(data: dict) -> dict:
     if data["schema_version"] < 2:
         return {**data, "schema_version": 2, "times": [], "marks": {}}
     return data
+
+
+def finished_capture(path: Path, key: str) -> Capture | None:
+    """The capture of the same source and settings, if it is there already."""
+    try:
+        capture = read_capture(path)
+    except CaptureError:
+        return None
+    return capture if capture.source.get("key") == key else None

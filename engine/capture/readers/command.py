@@ -18,7 +18,7 @@ from ...head.model import fingerprint
 from ...head.skinning import HeadTensors
 from ...jobs import Job
 from ...render.camera import Camera
-from ..folder import Capture, read_capture, write_capture, write_frame
+from ..folder import MIN_SIZE, Capture, finished_capture, write_capture, write_frame
 from ..matte import NeckCut, whole_matte
 from ..matte_source import REFINED
 from ..overlay import progress, write_overlay
@@ -33,7 +33,6 @@ from .pictures import Frames, PictureReader, square
 from .still_camera import hold_still
 
 METHOD = 1  # raised when the same dataset becomes another capture than before
-MIN_SIZE = 32  # px
 FPS = 25.0  # 1/s; none of the formats says it
 
 
@@ -78,7 +77,7 @@ def run(config: Import, job: Job) -> dict:
             print(f"import: {found.convention}; overlap {found.overlap:.2f}", file=sys.stderr)
         capture, frames = plan(dataset, found.convention, config, tensors)
         key = _key(dataset, capture, config)
-        done = _finished(config, key)
+        done = finished_capture(config.out, key)
         if done is not None:
             return dict(done.figures)
         claim_pictures(config.out, key)
@@ -156,15 +155,6 @@ def _key(dataset: Dataset, capture: Capture, config: Import) -> str:
     return key_of(method=METHOD, format=dataset.format, parameters=parameters, files=files,
                   camera=capture.camera.to_json(), size=config.size,
                   splits=[dataset.train, dataset.test])  # fmt: skip
-
-
-def _finished(config: Import, key: str) -> Capture | None:
-    """The capture of the same dataset and settings, if it is there already."""
-    try:
-        capture = read_capture(config.out)
-    except CaptureError:
-        return None
-    return capture if capture.source.get("key") == key else None
 
 
 def _pictures(
