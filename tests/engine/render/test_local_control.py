@@ -17,7 +17,8 @@ from engine.render.mesh import portrait_camera
 from engine.train.prior import start_from_head
 
 SIZE = 64
-ENOUGH = 0.85  # of the changed energy; a puffed cheek also moves its outline over the background
+ENOUGH = 0.9  # of the changed energy
+OUTLINE = 0.85  # of it for cheeks: puffed, they move their outline over the background
 STRIPES = 260.0  # rad/m: about 24 mm from one to the next
 
 
@@ -95,7 +96,7 @@ def test_a_part_driven_alone_changes_its_own_pixels(avatar, camera, part):
     control = control_part(avatar, camera, part, count=1)
     assert control.expressions
     assert control.change > 1e-6
-    assert control.share >= ENOUGH, control
+    assert control.share >= (OUTLINE if part.startswith("cheek") else ENOUGH), control
 
 
 def test_all_parts_driven_alike_are_the_whole_face_driven(avatar, camera):
