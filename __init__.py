@@ -13,7 +13,8 @@ def modules() -> tuple:
     """The modules that have CLASSES, in the order in which Blender must learn of them."""
     from .operators import avatar, compositor, engine, jobs, render
     from .panels import properties_editor, sidebar
-    from .partnerface_blender import preferences, properties, render_engine
+    from .partnerface_blender import preferences, properties
+    from .partnerface_blender.rendering import render_engine
 
     parts = (preferences, properties, render_engine)
     return (*parts, engine, jobs, avatar, render, compositor, sidebar, properties_editor)
@@ -23,7 +24,9 @@ def register() -> None:
     """Add the add-on to Blender."""
     import bpy
 
-    from .partnerface_blender import engine_link, properties, render_engine
+    from .partnerface_blender import properties
+    from .partnerface_blender.connection import engine_link
+    from .partnerface_blender.rendering import render_engine
 
     for module in modules():
         for cls in module.CLASSES:
@@ -37,7 +40,11 @@ def unregister() -> None:
     """Take everything back: classes, properties, timers, and the engine's process."""
     import bpy
 
-    from .partnerface_blender import engine_link, job_watch, properties, render_engine, viewport
+    from .partnerface_blender import properties
+    from .partnerface_blender.connection import engine_link
+    from .partnerface_blender.jobs import watch as job_watch
+    from .partnerface_blender.rendering import render_engine
+    from .partnerface_blender.viewport import view as viewport
 
     job_watch.detach()
     viewport.detach()

@@ -45,13 +45,13 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     commands.required = True
-    commands.add_parser("setup", help="make the environments .venv, .venv-bpy-4.2, .venv-bpy-5.0")
+    commands.add_parser("setup", help="make the environments .venv and .venv-bpy-VERSION")
     commands.add_parser(
         "demo",
         add_help=False,
         help="film to keyframed, composited, exported avatar; writes demo/report.html",
     )
-    test = commands.add_parser("test", help="lint, engine tests, tests in Blender 4.2 and 5.0")
+    test = commands.add_parser("test", help="lint, engine tests, tests in Blender 4.2, 4.5 and 5.0")
     test.add_argument(
         "--fast", action="store_true", help="engine tests alone, without the slow ones"
     )

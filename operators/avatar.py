@@ -7,8 +7,9 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
-from ..partnerface_blender import avatars, engine_link
-from ..partnerface_blender.engine_process import OpenAvatar
+from ..partnerface_blender import avatars
+from ..partnerface_blender.connection import engine_link
+from ..partnerface_blender.connection.engine_process import OpenAvatar
 from .waiting import WaitingOperator
 
 

@@ -4,7 +4,7 @@
 import bpy
 
 from ..engine.errors import PartNerFaceError
-from ..partnerface_blender import compositor
+from ..partnerface_blender.compositing import merge as compositor
 from .waiting import refuse
 
 

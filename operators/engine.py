@@ -6,7 +6,7 @@ from collections.abc import Callable
 import bpy
 
 from ..engine.errors import PartNerFaceError
-from ..partnerface_blender import engine_check, engine_link
+from ..partnerface_blender.connection import engine_check, engine_link
 from .waiting import WaitingOperator
 
 

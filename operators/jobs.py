@@ -7,7 +7,10 @@ import bpy
 from bpy.props import StringProperty
 
 from ..engine.errors import PartNerFaceError
-from ..partnerface_blender import avatars, engine_link, job_watch, jobs, preferences
+from ..partnerface_blender import avatars, preferences
+from ..partnerface_blender.connection import engine_link
+from ..partnerface_blender.jobs import process as jobs
+from ..partnerface_blender.jobs import watch as job_watch
 from ..partnerface_blender.properties import avatar_of
 from .waiting import refuse
 

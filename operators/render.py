@@ -5,7 +5,7 @@ import bpy
 from bpy.props import BoolProperty
 
 from ..engine.errors import PartNerFaceError
-from ..partnerface_blender import avatar_scenes
+from ..partnerface_blender.compositing import avatar_scenes
 from .waiting import refuse
 
 

@@ -3,7 +3,8 @@
 
 import bpy
 
-from ..partnerface_blender import engine_link, job_watch
+from ..partnerface_blender.connection import engine_link
+from ..partnerface_blender.jobs import watch as job_watch
 from ..partnerface_blender.properties import avatar_of
 
 

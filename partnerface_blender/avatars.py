@@ -7,8 +7,10 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from . import animation, cameras, rig
-from .engine_process import OpenAvatar
+from .connection.engine_process import OpenAvatar
+from .rendering import cameras
+from .rig import animation
+from .rig import build as rig
 
 FIRST_FRAME = 1
 

@@ -16,8 +16,13 @@ def new_fcurve(
     owner: bpy.types.ID, action: bpy.types.Action, path: str, index: int, group: str
 ) -> bpy.types.FCurve:
     """The F-curve of the owner's property in its assigned action; made if need be."""
-    if hasattr(action, "fcurve_ensure_for_datablock"):  # 4.5 and later: layers and slots
+    if bpy.app.version >= (5, 0, 0):
         return action.fcurve_ensure_for_datablock(owner, path, index=index, group_name=group)
+    if hasattr(action, "fcurve_ensure_for_datablock"):  # 4.5 has slots, but names no group there
+        curve = action.fcurve_ensure_for_datablock(owner, path, index=index)
+        groups = action.layers[0].strips[0].channelbag(owner.animation_data.action_slot).groups
+        curve.group = groups.get(group) or groups.new(group)
+        return curve
     return action.fcurves.find(path, index=index) or action.fcurves.new(
         path, index=index, action_group=group
     )

@@ -72,7 +72,7 @@ BLENDERS = {
     version: Environment(
         ".venv-bpy-" + version, ((f"blender-{version}.txt", ()),), "import bpy, pytest", 1.6
     )
-    for version in ("4.2", "5.0")
+    for version in ("4.2", "4.5", "5.0")
 }
 
 

@@ -25,8 +25,8 @@ def addon(name):
 
 def stop_engine():
     """Let no engine outlive the test."""
-    if f"{PACKAGE}.partnerface_blender.engine_link" in sys.modules:
-        addon("engine_link").stop_engine()
+    if f"{PACKAGE}.partnerface_blender.connection.engine_link" in sys.modules:
+        addon("connection.engine_link").stop_engine()
 
 
 def empty_scene():
@@ -93,7 +93,7 @@ def projected(scene, rig, points):
     """Rig-local points [N, 3] → pixels [N, 2] and depths [N] in the scene's camera."""
     width, height = picture_size(scene)
     depsgraph = bpy.context.evaluated_depsgraph_get()
-    view = addon("cameras").see(
+    view = addon("rendering.cameras").see(
         scene.camera.evaluated_get(depsgraph),
         rig.evaluated_get(depsgraph),
         depsgraph,
@@ -123,15 +123,15 @@ def deformed_vertices(head):
 
 def avatar_planes(scene, rig):
     """What the engine itself gives for the scene's frame: colour [H, W, 4] and depth [H, W]."""
-    link, avatars = addon("engine_link"), addon("avatars")
+    link, avatars = addon("connection.engine_link"), addon("avatars")
     settings, depsgraph = link.read_settings(), bpy.context.evaluated_depsgraph_get()
     header = link.describe_avatar(settings, avatars.avatar_path(rig))
-    view = addon("cameras").see(
+    view = addon("rendering.cameras").see(
         scene.camera.evaluated_get(depsgraph), rig.evaluated_get(depsgraph), depsgraph,
         *picture_size(scene),
     )  # fmt: skip
-    values = addon("parameters").read_parameters(rig, depsgraph, header["expression_names"])
-    request = addon("engine_process").RenderRequest(
+    values = addon("rig.parameters").read_parameters(rig, depsgraph, header["expression_names"])
+    request = addon("connection.engine_process").RenderRequest(
         header["avatar"], view.camera, values.psi, values.theta, values.translation
     )
     planes = link.render(settings, request, lambda: False, lambda done: None)

@@ -24,7 +24,7 @@ def blender_sets_up(avatar, tree_kind):
     versions = addon("blender_versions")
     if tree_kind != "none":
         tree = versions.make_compositor_tree(scene)
-        source = addon("compositor").find_source(tree, scene)
+        source = addon("compositing.merge").find_source(tree, scene)
         output = versions.find_output(tree)
         if tree_kind == "graded":
             blur = tree.nodes.new("CompositorNodeBlur")

@@ -122,7 +122,9 @@ def depth_of(scene, item, rig):
     depsgraph = bpy.context.evaluated_depsgraph_get()
     tree = BVHTree.FromObject(item, depsgraph)
     camera = scene.camera.evaluated_get(depsgraph)
-    seen = addon("cameras").see(camera, rig.evaluated_get(depsgraph), depsgraph, width, height)
+    seen = addon("rendering.cameras").see(
+        camera, rig.evaluated_get(depsgraph), depsgraph, width, height
+    )
     lens = seen.camera
     item_from_camera = item.matrix_world.inverted() @ camera.matrix_world
     start = item_from_camera.translation

@@ -40,7 +40,7 @@ def blender_refusals(avatar, folder):
 
     # Big enough that the engine is still at it when it is killed.
     scene.render.resolution_percentage = 1600
-    process = addon("engine_link").running_engine().process
+    process = addon("connection.engine_link").running_engine().process
     killer = threading.Thread(target=lambda: (time.sleep(1.0), os.kill(process.pid, 9)))
     killer.start()
     said["killed"] = sentence_of(render)

@@ -13,7 +13,7 @@ def blender_exports(avatar, folder):
     scene.partnerface.export_resolution = 48
     out = Path(folder) / "head.ply"
     assert bpy.ops.partnerface.export(filepath=str(out)) == {"FINISHED"}
-    look, folder = addon("job_watch").look, scene.partnerface.job
+    look, folder = addon("jobs.watch").look, scene.partnerface.job
     until = time.monotonic() + 150
     while look(folder).active and time.monotonic() < until:
         time.sleep(0.3)
@@ -40,7 +40,7 @@ def blender_trains_and_cancels(capture, folder):
     chosen.capture, chosen.avatar_folder = capture, folder
     chosen.preset, chosen.steps, chosen.device = "draft", 100_000, "cpu"
     assert bpy.ops.partnerface.train() == {"FINISHED"}
-    look = addon("job_watch").look
+    look = addon("jobs.watch").look
     until = time.monotonic() + 150
     while not look(chosen.job).step and look(chosen.job).active and time.monotonic() < until:
         time.sleep(0.2)
@@ -75,7 +75,7 @@ def blender_fails(folder):
     clip.write_bytes(b"no film at all")
     chosen.clip, chosen.capture, chosen.device = str(clip), str(Path(folder) / "capture"), "cpu"
     assert bpy.ops.partnerface.capture() == {"FINISHED"}
-    look = addon("job_watch").look
+    look = addon("jobs.watch").look
     until = time.monotonic() + 150
     while look(chosen.job).active and time.monotonic() < until:
         time.sleep(0.2)

@@ -54,9 +54,9 @@ def blender_uninstalls(avatar):
     from blender_side import PACKAGE, addon, load_avatar
 
     load_avatar(avatar)
-    engine = addon("engine_link").running_engine()
+    engine = addon("connection.engine_link").running_engine()
     assert engine is not None
-    process, poll = engine.process.pid, addon("viewport")._poll
+    process, poll = engine.process.pid, addon("viewport.view")._poll
     folders = [addon("preferences").EXTENSION_FOLDER, addon("preferences").user_folder("logs")]
     assert all(folder.is_dir() for folder in folders)
     index = next(i for i, repo in enumerate(bpy.context.preferences.extensions.repos)

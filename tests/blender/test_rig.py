@@ -12,14 +12,14 @@ def blender_round_trip(avatar):
     from blender_side import addon, load_avatar, projected
 
     scene, rig, head = load_avatar(avatar)
-    link = addon("engine_link")
+    link = addon("connection.engine_link")
     opened = link.open_avatar(link.read_settings(), Path(avatar))
     names, arrays = opened.header["expression_names"], opened.arrays
     worst = {"psi": 0.0, "theta": 0.0, "translation": 0.0}
     count = len(arrays["motion.psi"])
     for n in range(count):
         scene.frame_set(n + 1)
-        values = addon("parameters").read_parameters(
+        values = addon("rig.parameters").read_parameters(
             rig, bpy.context.evaluated_depsgraph_get(), names
         )
         for name in worst:
@@ -70,7 +70,9 @@ def blender_mesh_follows(avatar):
     bone.rotation_euler.x = 0.3  # nods whatever way the bone points: the jaw opens
     bpy.context.view_layer.update()
     moved = deformed_vertices(head) - rest
-    values = addon("parameters").read_pose(rig.evaluated_get(bpy.context.evaluated_depsgraph_get()))
+    values = addon("rig.parameters").read_pose(
+        rig.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    )
     return {"theta": values[0].tolist(), "lowest": float(moved[:, 2].min()),
             "still": float((np.abs(moved).max(1) < 1e-6).mean())}  # fmt: skip
 
@@ -102,7 +104,9 @@ def blender_evaluated(avatar):
     constraint.owner_space = "LOCAL"
     head.hide_viewport = head.hide_render = True  # a hidden head still counts
     bpy.context.view_layer.update()
-    values = addon("parameters").read_parameters(rig, bpy.context.evaluated_depsgraph_get(), names)
+    values = addon("rig.parameters").read_parameters(
+        rig, bpy.context.evaluated_depsgraph_get(), names
+    )
     return {"psi": values.psi[:2].tolist(), "neck": values.theta[1].tolist()}
 
 
@@ -111,7 +115,7 @@ def blender_arkit_slider(avatar):
     from blender_side import addon, deformed_vertices, load_avatar, neutral
 
     scene, rig, head = load_avatar(avatar)
-    link = addon("engine_link")
+    link = addon("connection.engine_link")
     from pathlib import Path
 
     names = link.open_avatar(link.read_settings(), Path(avatar)).header["expression_names"]
@@ -123,7 +127,7 @@ def blender_arkit_slider(avatar):
             block.value = values.get(block.name, 0.0)
         bpy.context.view_layer.update()
         depsgraph = bpy.context.evaluated_depsgraph_get()
-        psi.append(addon("parameters").read_parameters(rig, depsgraph, names).psi)
+        psi.append(addon("rig.parameters").read_parameters(rig, depsgraph, names).psi)
         shapes.append(deformed_vertices(head))
     return {"psi": float(abs(psi[0] - psi[1]).max()), "most": float(psi[0].max()),
             "shape": float(abs(shapes[0] - shapes[1]).max())}  # fmt: skip

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def addon():
-    """Imports a module of the add-on: `addon("partnerface_blender.jobs")`.
+    """Imports a module of the add-on: `addon("partnerface_blender.jobs.process")`.
 
     The package's own `__init__` needs bpy; an empty one in its place lets relative imports work.
     """
@@ -30,7 +30,7 @@ def addon():
 @pytest.fixture
 def start_engine(addon, tmp_path):
     """Starts engines as Blender does; what still runs at the end of the test is closed."""
-    module = addon("partnerface_blender.engine_process")
+    module = addon("partnerface_blender.connection.engine_process")
     engines = []
 
     def start(python=sys.executable, root=ROOT, **options):

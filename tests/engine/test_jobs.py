@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Jobs from both sides: `engine.jobs` inside the process, `partnerface_blender.jobs` outside it."""
+"""Jobs from both sides: `engine.jobs` inside the process, the add-on's `jobs` outside it."""
 
 import json
 import os
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def jobs(addon):
-    return addon("partnerface_blender.jobs")
+    return addon("partnerface_blender.jobs.process")
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_a_job_outlives_whoever_started_it_and_is_found_again(jobs, worker, tmp_
         package = types.ModuleType("partnerface")
         package.__path__ = [{str(ROOT)!r}]
         sys.modules["partnerface"] = package
-        jobs = importlib.import_module("partnerface.partnerface_blender.jobs")
+        jobs = importlib.import_module("partnerface.partnerface_blender.jobs.process")
         here = Path({str(tmp_path)!r})
         jobs.start_job(Path(sys.executable), Path({str(worker)!r}), here / "cache",
                        ["count", "150", "well"], here / "jobs" / "far")

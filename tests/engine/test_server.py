@@ -180,7 +180,7 @@ def _lives(pid: int) -> bool:
 
 
 def request_for(addon, opened, size=32, **changes):
-    requests = addon("partnerface_blender.engine_requests")
+    requests = addon("partnerface_blender.connection.engine_requests")
     camera = Camera.from_json(opened.header["camera"]).resized(size, size)
     frame = {name: opened.arrays[f"motion.{name}"][0] for name in ("psi", "theta", "translation")}
     return requests.RenderRequest(opened.handle, camera.to_json(), **frame, **changes)
@@ -272,7 +272,9 @@ def test_an_engine_killed_midway_is_noticed_at_once(start_engine, addon, trained
 def test_an_engine_that_falls_silent_midway_is_ended_though_nobody_waits(
     start_engine, addon, trained_avatar, monkeypatch
 ):
-    monkeypatch.setattr(addon("partnerface_blender.engine_process"), "SILENCE_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(
+        addon("partnerface_blender.connection.engine_process"), "SILENCE_TIMEOUT_S", 2.0
+    )
     engine = start_engine(device="cpu")
     opened = engine.open_avatar(trained_avatar)
     pending = engine.submit_render(request_for(addon, opened, 2048))
@@ -312,7 +314,7 @@ root, cache, log, avatar = map(Path, sys.argv[1:])
 package = types.ModuleType("partnerface")
 package.__path__ = [str(root)]
 sys.modules["partnerface"] = package
-module = importlib.import_module("partnerface.partnerface_blender.engine_process")
+module = importlib.import_module("partnerface.partnerface_blender.connection.engine_process")
 python = Path(sys.executable)
 engine = module.EngineProcess.start(python, root, cache, log, device="cpu")
 opened = engine.open_avatar(avatar)

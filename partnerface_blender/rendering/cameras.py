@@ -13,8 +13,8 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ..engine.errors import PartNerFaceError
-from . import axes
+from ...engine.errors import PartNerFaceError
+from .. import axes
 
 SENSOR_WIDTH_MM = 36.0
 

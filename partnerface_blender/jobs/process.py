@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..engine.job_folder import CANCEL, JOB, LOG, SCHEMA_VERSION, STATUS, is_held
-from .child_process import EngineFailed, child_environment, detached, ended
+from ...engine.job_folder import CANCEL, JOB, LOG, SCHEMA_VERSION, STATUS, is_held
+from ..connection.child_process import EngineFailed, child_environment, detached, ended
 
 START_TIMEOUT_S = 60.0  # from the start of the process until the job says that it runs
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import bpy
 import numpy as np
 
-from . import axes
-from .blender_versions import new_fcurve
-from .rig import BONE_NAMES, rest_bases
+from .. import axes
+from ..blender_versions import new_fcurve
+from .build import BONE_NAMES, rest_bases
 from .rotations import euler_of_matrix, matrix_of_axis_angle
 
 _LINEAR = 1  # the number of 'LINEAR' in Keyframe.interpolation

@@ -3,8 +3,8 @@
 
 import bpy
 
-from ..engine.errors import PartNerFaceError
-from .properties import is_avatar
+from ...engine.errors import PartNerFaceError
+from ..properties import is_avatar
 
 ENGINE = "PARTNERFACE"
 SHARED_SETTINGS = (

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..engine.errors import Cancelled, PartNerFaceError
-from . import avatars, cameras, engine_link, parameters, viewport
-from .engine_process import RenderRequest
-from .failures import own_mistake
-from .properties import is_avatar
+from ...engine.errors import Cancelled, PartNerFaceError
+from .. import avatars
+from ..connection import engine_link
+from ..connection.engine_process import RenderRequest
+from ..failures import own_mistake
+from ..properties import is_avatar
+from ..rig import parameters
+from ..viewport import view as viewport
+from . import cameras
 
 EMPTY_DEPTH = 1e10  # as Blender's own engines say "nothing here"
 PARTS = ("brows", "eye_left", "eye_right", "nose", "cheek_left", "cheek_right", "mouth", "rest")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..engine.errors import PartNerFaceError
-from . import axes
-from .rig import BONE_NAMES, BONES, HALVES
+from ...engine.errors import PartNerFaceError
+from .. import axes
+from .build import BONE_NAMES, BONES, HALVES
 from .rotations import axis_angle_of_matrix, nearest_rotation
 
 

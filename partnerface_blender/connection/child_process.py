@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ..engine.errors import PartNerFaceError
+from ...engine.errors import PartNerFaceError
 
 
 class EngineFailed(PartNerFaceError):  # noqa: N818

@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from . import axes
+from .. import axes
 
 # In the engine's order of joints: bone name, parent, direction in head space, length in m.
 BONES = (

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..engine import protocol
-from ..engine.errors import Cancelled, PartNerFaceError
+from ...engine import protocol
+from ...engine.errors import Cancelled, PartNerFaceError
 from .child_process import EngineFailed
 
 if TYPE_CHECKING:

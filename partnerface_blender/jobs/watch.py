@@ -7,9 +7,9 @@ from pathlib import Path
 
 import bpy
 
-from . import jobs
-from .engine_link import EngineSettings
-from .jobs import JobStatus
+from ..connection.engine_link import EngineSettings
+from . import process as jobs
+from .process import JobStatus
 
 INTERVAL_S = 1.0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..engine.errors import PartNerFaceError
+from ...engine.errors import PartNerFaceError
 from .engine_process import EngineProcess, OpenAvatar, Pending, RenderRequest
 
 
@@ -46,7 +46,7 @@ def read_settings() -> EngineSettings:
     Raises:
         SettingsError: the engine's Python is not set, or not there.
     """
-    from . import preferences
+    from .. import preferences
 
     chosen = preferences.preferences()
     return EngineSettings(

@@ -12,8 +12,8 @@ bring a fringe. Here both orders of "over" are made, and the depths choose betwe
 
 import bpy
 
+from .. import blender_versions as versions
 from . import avatar_scenes
-from . import blender_versions as versions
 from .avatar_scenes import SceneError
 
 ROLE = "partnerface_role"  # custom property on the nodes that are ours

@@ -26,8 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..engine import protocol
-from ..engine.errors import PartNerFaceError
+from ...engine import protocol
+from ...engine.errors import PartNerFaceError
 from .child_process import EngineFailed, child_environment, detached, ended
 from .engine_requests import PROGRESS_TIMEOUT_S, OpenAvatar, Pending, RenderRequest, told_error
 

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..engine.errors import PartNerFaceError
-from . import avatars, cameras, engine_link, parameters
-from .engine_process import Pending, RenderRequest
-from .properties import is_avatar
+from ...engine.errors import PartNerFaceError
+from .. import avatars
+from ..connection import engine_link
+from ..connection.engine_process import Pending, RenderRequest
+from ..properties import is_avatar
+from ..rendering import cameras
+from ..rig import parameters
 
 LONGEST_SIDE = 256  # px, of the pictures that are asked for
 POLL_S = 0.05
