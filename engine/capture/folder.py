@@ -29,6 +29,7 @@ from ..files import check_schema, read_tensors, write_atomic, write_tensors, wri
 from ..head.model import Head
 from ..head.motion import Motion
 from ..render.camera import Camera
+from .picture_file import read_picture
 
 SCHEMA_VERSION = 2
 DEPTH_UNIT = 1e-4  # m
@@ -78,7 +79,7 @@ class Capture:
 
     def _picture(self, folder: str, index: int, flags: int) -> np.ndarray:
         path = self.path / folder / f"{index:05d}.png"
-        picture = cv2.imread(str(path), flags)
+        picture = read_picture(path, flags)
         if picture is None:
             raise CaptureError(
                 f"The picture {path} is missing or damaged.", "Run the capture again."

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import ClipError
+from .picture_file import read_picture
 from .video import Frame, check_size
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
@@ -62,12 +63,7 @@ class ImageFolder:
         return digest.hexdigest()
 
     def _picture(self, path: Path) -> np.ndarray:
-        # Through memory, because OpenCV opens no path with letters of other alphabets on Windows.
-        try:
-            data = np.frombuffer(path.read_bytes(), np.uint8)
-            picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-        except OSError:
-            picture = None
+        picture = read_picture(path, cv2.IMREAD_COLOR)
         if picture is None or picture.shape[:2] != (self.height, self.width):
             raise ClipError(
                 f"The picture {path} cannot be read.", "Replace it, or take it out of the folder."

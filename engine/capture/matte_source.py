@@ -18,6 +18,7 @@ from .crop import Crop
 from .guided import follow_edges, step
 from .image_folder import SUFFIXES, natural_key
 from .mediapipe_models import MediaPipeMatte
+from .picture_file import read_picture
 from .video import open_clip
 
 REFINED: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
@@ -26,6 +27,7 @@ REFINED: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
         closed_form(picture, step(follow_edges(picture, mask), 0.15, 0.85)), 0.05, 0.95
     ),
 }
+ALPHA_TRIALS = 9  # pictures of a folder that are asked whether they have an alpha
 PROPORTIONS = 0.01  # by how much the shape of mattes and clip may differ
 
 
@@ -111,9 +113,22 @@ def given_pictures(path: Path) -> list[Path]:
     return sorted((file for file in found if not file.name.startswith(".")), key=natural_key)
 
 
-def read_alpha(path: Path) -> np.ndarray | None:
-    """[H, W] uint8: a picture's alpha, or its brightness where it has none; None if damaged."""
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+def alpha_counts(pictures: list[Path]) -> bool:
+    """Whether these pictures say the matte in their alpha: it is not solid in all that are tried.
+
+    Asked of the folder and not of each picture, whose subject may fill one frame wholly.
+    """
+    tried = {round(n) for n in np.linspace(0, len(pictures) - 1, ALPHA_TRIALS)}
+    found = (read_picture(pictures[n]) for n in sorted(tried))
+    with_alpha = (p[..., 3] for p in found if p is not None and p.ndim == 3 and p.shape[2] == 4)
+    return any(
+        alpha.dtype.kind == "u" and alpha.min() < np.iinfo(alpha.dtype).max for alpha in with_alpha
+    )
+
+
+def read_matte(path: Path, in_alpha: bool) -> np.ndarray | None:
+    """[H, W] uint8: a picture's alpha, or its brightness; None if damaged."""
+    picture = read_picture(path)
     if picture is None:
         return None
     if picture.dtype == np.uint16:
@@ -122,7 +137,7 @@ def read_alpha(path: Path) -> np.ndarray | None:
         return None
     if picture.ndim == 2:
         return picture
-    if picture.shape[2] == 4 and picture[..., 3].min() < 255:
+    if picture.shape[2] == 4 and in_alpha:
         return picture[..., 3]
     return picture[..., 0] if picture.shape[2] < 3 else brightness(picture[..., 2::-1])
 
@@ -158,7 +173,7 @@ class Mattes:
             if not names:
                 raise ClipError(f"The folder {path} holds no pictures.",
                                 "Give a folder of mattes, one picture for each frame.")  # fmt: skip
-            count, first = len(names), read_alpha(names[0])
+            count, first = len(names), read_matte(names[0], in_alpha=False)
             if first is None:
                 raise ClipError(
                     f"The matte {names[0]} cannot be read.", "Give 8 or 16 bit pictures."
@@ -196,7 +211,9 @@ class Mattes:
             return SegmentedMatte(self.given)
         path = Path(self.given)
         if path.is_dir():
-            pictures: Iterator = (read_alpha(file) for file in given_pictures(path))
+            files = given_pictures(path)
+            in_alpha = alpha_counts(files)
+            pictures: Iterator = (read_matte(file, in_alpha) for file in files)
         else:
             pictures = (brightness(frame.picture) for frame in open_clip(path).read())
         return GivenMatte(pictures, self._first, self._size)

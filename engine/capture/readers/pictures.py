@@ -11,6 +11,7 @@ from ...errors import CaptureError
 from ...render.camera import Camera
 from ..crop import Crop
 from ..mediapipe_models import MediaPipeMatte
+from ..picture_file import read_picture
 from .dataset import Dataset
 
 HAIR = 0.35  # of the head's height in the picture, kept around it in the crop
@@ -134,7 +135,7 @@ def square(low: np.ndarray, high: np.ndarray, size: tuple[int, int], wished: int
 
 
 def _read(path: Path, flags: int) -> np.ndarray:
-    picture = cv2.imread(str(path), flags)
+    picture = read_picture(path, flags)
     if picture is None:
         raise CaptureError(
             f"The picture {path} is missing or damaged.", "Use the complete dataset."

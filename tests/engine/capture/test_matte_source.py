@@ -109,6 +109,23 @@ def test_alpha_channels_are_alpha(tmp_path):
     assert levels(Mattes(str(tmp_path / "m"), (64, 64), 1, None), [0]) == pytest.approx([77])
 
 
+def test_a_subject_that_fills_one_frame_is_still_alpha(tmp_path):
+    picture = np.full((64, 64, 4), 100, np.uint8)
+    (tmp_path / "m").mkdir()
+    for n, alpha in enumerate((255, 77, 255)):
+        picture[..., 3] = alpha
+        cv2.imwrite(str(tmp_path / "m" / f"{n}.png"), picture)
+    found = levels(Mattes(str(tmp_path / "m"), (64, 64), 3, None), [0, 1, 2])
+    assert found == pytest.approx([255, 77, 255])
+
+
+def test_a_solid_alpha_everywhere_leaves_the_brightness(tmp_path):
+    picture = np.full((64, 64, 4), (90, 90, 90, 255), np.uint8)
+    (tmp_path / "m").mkdir()
+    cv2.imwrite(str(tmp_path / "m" / "0.png"), picture)
+    assert levels(Mattes(str(tmp_path / "m"), (64, 64), 1, None), [0]) == pytest.approx([90])
+
+
 @pytest.mark.parametrize(
     ("count", "shape", "says"),
     [(12, (64, 64), "12 mattes, but the clip has 20"), (20, (64, 80), "is 80 by 64"),
