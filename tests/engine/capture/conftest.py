@@ -3,16 +3,21 @@
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from engine.capture.landmark_head import LandmarkHead
+from engine.capture.landmark_rows import Points
+from engine.capture.unknowns import Frames, Subject
 from engine.head.generic import build_generic_head
 from engine.head.generic.paint import base_colours
 from engine.head.model import JAW
-from engine.head.skinning import HeadTensors, posed_vertices
+from engine.head.skinning import HeadTensors, posed_vertices, rotation_matrix
 from engine.jobs import Job
 from engine.render.camera import Camera
 from engine.render.mesh import shade
@@ -29,8 +34,6 @@ def generic_model():
 @pytest.fixture(scope="session")
 def head_pictures(generic_model):
     """Pictures [24] of [256, 256, 3] uint8 RGB: the generic head turns and speaks."""
-    import torch
-
     head = generic_model.mean
     tensors, colours = HeadTensors.of(head), base_colours(head)
     centre = head.vertices.mean(0)
@@ -105,3 +108,33 @@ def shared():
             f"There are no real clips in {folder}; set PARTNERFACE_SHARED to test with them."
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def landmark_scene(generic_model):
+    """The generic head's landmarks in three frames, float64: points, frames, subject."""
+    torch.manual_seed(4)
+    head = LandmarkHead.of(generic_model, generic_model.mean.landmarks468, torch.device("cpu"))
+
+    def double(thing):
+        tensors = {name: value for name, value in vars(thing).items() if torch.is_tensor(value)}
+        return replace(thing, **{name: value.double() for name, value in tensors.items()
+                                 if value.is_floating_point()})  # fmt: skip
+
+    head = replace(double(head), mean=double(head.mean))
+    slide = np.random.default_rng(2).normal(0, 0.003, (468, 5, 3))
+    points = Points.of(head, slide)
+    count, modes = len(generic_model.mean.expression_names), len(generic_model.identities)
+    turn = torch.tensor([[0.1, -0.5, 0.05], [-0.2, 0.3, 0.1], [0.0, 0.0, 0.0]], dtype=torch.float64)
+    frames = Frames(
+        rotation=rotation_matrix(turn),
+        place=torch.tensor([[20.0, -30.0], [0.0, 0.0], [55.0, 10.0]], dtype=torch.float64),
+        size=torch.full((3,), -6.6, dtype=torch.float64),
+        jaw=torch.tensor([[0.2, 0.01, 0.0], [0.0, 0.0, 0.0], [0.1, -0.02, 0.01]],
+                         dtype=torch.float64),
+        psi=0.3 * torch.rand(3, count, dtype=torch.float64),
+    )  # fmt: skip
+    subject = Subject(0.5 * torch.randn(modes, dtype=torch.float64),
+                      torch.tensor(700.0, dtype=torch.float64).log(),
+                      0.001 * torch.randn(468, 3, dtype=torch.float64))  # fmt: skip
+    return points, frames, subject

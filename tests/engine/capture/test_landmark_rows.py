@@ -3,50 +3,16 @@
 
 from dataclasses import replace
 
-import numpy as np
-import pytest
 import torch
 
-from engine.capture.landmark_head import LandmarkHead
-from engine.capture.landmark_rows import Points
-from engine.capture.unknowns import OWN, Frames, Subject, rotation_vectors, turn_between
+from engine.capture.unknowns import OWN, Subject, rotation_vectors, turn_between
 from engine.head.skinning import rotation_matrix
 
 STEP = 1e-5
 
 
-@pytest.fixture(scope="module")
-def scene(generic_model):
-    """The generic head's landmarks in three frames, float64: points, frames, subject."""
-    torch.manual_seed(4)
-    head = LandmarkHead.of(generic_model, generic_model.mean.landmarks468, torch.device("cpu"))
-
-    def double(thing):
-        tensors = {name: value for name, value in vars(thing).items() if torch.is_tensor(value)}
-        return replace(thing, **{name: value.double() for name, value in tensors.items()
-                                 if value.is_floating_point()})  # fmt: skip
-
-    head = replace(double(head), mean=double(head.mean))
-    slide = np.random.default_rng(2).normal(0, 0.003, (468, 5, 3))
-    points = Points.of(head, slide)
-    count, modes = len(generic_model.mean.expression_names), len(generic_model.identities)
-    turn = torch.tensor([[0.1, -0.5, 0.05], [-0.2, 0.3, 0.1], [0.0, 0.0, 0.0]], dtype=torch.float64)
-    frames = Frames(
-        rotation=rotation_matrix(turn),
-        place=torch.tensor([[20.0, -30.0], [0.0, 0.0], [55.0, 10.0]], dtype=torch.float64),
-        size=torch.full((3,), -6.6, dtype=torch.float64),
-        jaw=torch.tensor([[0.2, 0.01, 0.0], [0.0, 0.0, 0.0], [0.1, -0.02, 0.01]],
-                         dtype=torch.float64),
-        psi=0.3 * torch.rand(3, count, dtype=torch.float64),
-    )  # fmt: skip
-    subject = Subject(0.5 * torch.randn(modes, dtype=torch.float64),
-                      torch.tensor(700.0, dtype=torch.float64).log(),
-                      0.001 * torch.randn(468, 3, dtype=torch.float64))  # fmt: skip
-    return points, frames, subject
-
-
-def test_own_derivatives(scene):
-    points, frames, subject = scene
+def test_own_derivatives(landmark_scene):
+    points, frames, subject = landmark_scene
     view, own, shared, by_offset = points.derivatives(frames, subject)
     assert shared is None
     assert by_offset is None
@@ -62,8 +28,8 @@ def test_own_derivatives(scene):
     torch.testing.assert_close(view.pixels, points.view(frames, subject).pixels)
 
 
-def test_shared_derivatives(scene):
-    points, frames, subject = scene
+def test_shared_derivatives(landmark_scene):
+    points, frames, subject = landmark_scene
     points = replace(points, slide=None)  # it moves a little with the focal length
     _, _, shared, by_offset = points.derivatives(frames, subject, shared=True)
 
