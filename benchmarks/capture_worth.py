@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a better fit of one clip is worth to the avatar: two captures, the same everything else.
+
+    python -m benchmarks.capture_worth OLD NEW OUT [--steps 300] [--size 128]
+
+OLD and NEW are capture folders of the same frames of one clip in the same crop, made by two
+commits (a work-tree of each) or with two sets of options. One avatar is trained on each fit, both
+on the pictures and mattes of NEW, and the frames that NEW holds out are rendered. Every figure is
+taken in the head boxes and regions that NEW's fit says, for both avatars, so that a box which
+moved is no advantage. Prints JSON with dB for each and their difference.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import tyro
+from tyro.conf import Positional
+
+from engine.capture.folder import Capture, read_capture
+from engine.errors import InputError
+from engine.head.projection import head_box
+from engine.head.skinning import HeadTensors
+from engine.train.evaluate import camera_of_height, true_picture
+from engine.train.metrics import Picture, compare, mean_figures, region_psnr
+from engine.train.regions import region_masks, seen_parts, true_vertices
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to compare."""
+
+    old: Positional[Path]
+    """Capture folder with the fit that is the measure."""
+    new: Positional[Path]
+    """Capture folder with the fit to be judged, and the pictures of both."""
+    out: Positional[Path]
+    """Where the trainings go; finished ones are not trained again."""
+    steps: int = 300
+    """Training steps of each avatar."""
+    size: int = 128
+    """Height at which both are rendered and compared, px."""
+    preset: str = "standard"
+    """As `train` takes it."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+
+
+def main(options: Options) -> dict[str, Mapping[str, float]]:
+    """Train on both fits, and compare their held-out frames in NEW's boxes and regions."""
+    judge = read_capture(options.new)
+    check_alike(read_capture(options.old), judge)
+    folders = {"old": with_fit_of(options.old, options.new, options.out / "capture_old"),
+               "new": options.new}  # fmt: skip
+    means = {}
+    for name, capture in folders.items():
+        train_and_render(capture, options.out / name, options)
+        means[name] = figures(judge, options.out / name / "eval" / "avatar", options.size)
+    common = means["old"].keys() & means["new"].keys()
+    change = {key: means["new"][key] - means["old"][key] for key in sorted(common)}
+    return {**means, "change": change}
+
+
+def check_alike(old: Capture, new: Capture) -> None:
+    """Refuse captures of other frames, sizes or splits.
+
+    Raises:
+        InputError: they are not of the same pictures.
+    """
+    sizes = [(len(c.motion), c.camera.width, c.camera.height, c.train, c.test) for c in (old, new)]
+    crops = [c.source.get("crop") for c in (old, new)]
+    if sizes[0] != sizes[1] or (None not in crops and crops[0] != crops[1]):
+        raise InputError(
+            f"{old.path} and {new.path} are not of the same frames in the same crop.",
+            "Capture the same range of the same clip at the same size with both.",
+        )
+
+
+def with_fit_of(old: Path, new: Path, folder: Path) -> Path:
+    """A capture folder with OLD's head, motion and camera and NEW's pictures."""
+    if not (folder / "capture.json").is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        for name in ("images", "mattes"):
+            shutil.copytree(new / name, folder / name)
+        for name in ("head.safetensors", "parameters.safetensors", "capture.json"):
+            shutil.copy2(old / name, folder / name)
+    return folder
+
+
+def train_and_render(capture: Path, out: Path, options: Options) -> None:
+    """Train an avatar and render the frames its capture holds out; both go on or are kept."""
+    engine = [sys.executable, "-m", "engine"]
+    device = ["--device", options.device]
+    train = ["train", capture, out, "--preset", options.preset, "--steps", options.steps]
+    evaluate = ["eval", out / "avatar.safetensors", capture, "--out", out / "eval"]
+    for words in ([*train, *device], [*evaluate, "--size", options.size, *device]):
+        subprocess.run(list(map(str, engine + words)), check=True, stdout=subprocess.DEVNULL)
+
+
+def figures(judge: Capture, pictures: Path, height: int) -> dict[str, float]:
+    """Mean figures of rendered frames (NNNNN.png) in the boxes and regions of `judge`."""
+    camera, head = camera_of_height(judge.camera, height), HeadTensors.of(judge.head)
+    rows = []
+    for index in judge.test:
+        posed = true_vertices(judge, index, head)
+        truth = true_picture(judge, index, camera)
+        picture = cv2.imread(str(pictures / f"{index:05d}.png"))[..., ::-1]
+        found = Picture(picture.astype(np.float32) / 255, truth.alpha)
+        masks = region_masks(seen_parts(judge.head, posed, camera), truth.alpha)
+        rows.append(
+            {key: value for key, value in compare(truth, found, head_box(judge.head, posed, camera),
+                                                  None).items() if "alpha" not in key}
+            | region_psnr(truth, found, masks)
+        )  # fmt: skip
+    return mean_figures(rows)
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(tyro.cli(Options, description=__doc__)), indent=1))
