@@ -4,14 +4,13 @@
     python -m benchmarks.capture_worth OLD NEW OUT [--steps 300] [--size 128]
 
 OLD and NEW are capture folders of the same frames of one clip in the same crop, made by two
-commits (a work-tree of each) or with two sets of options. One avatar is trained on each fit, both
-on the pictures and mattes of NEW, and the frames that NEW holds out are rendered. Every figure is
-taken in the head boxes and regions that NEW's fit says, for both avatars, so that a box which
-moved is no advantage. Prints JSON with dB for each and their difference.
+commits (a work-tree of each) or with two sets of options. One avatar is trained on each, and the
+frames held out are rendered. The figures are those of the face's regions where NEW's fit has them,
+for both avatars: a region that moved is no advantage, and neither is a neck that is cut elsewhere.
+Prints JSON with dB for each and their difference.
 """
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -25,10 +24,9 @@ from tyro.conf import Positional
 
 from engine.capture.folder import Capture, read_capture
 from engine.errors import InputError
-from engine.head.projection import head_box
 from engine.head.skinning import HeadTensors
 from engine.train.evaluate import camera_of_height, true_picture
-from engine.train.metrics import Picture, compare, mean_figures, region_psnr
+from engine.train.metrics import Picture, mean_figures, region_psnr
 from engine.train.regions import region_masks, seen_parts, true_vertices
 
 
@@ -39,7 +37,7 @@ class Options:
     old: Positional[Path]
     """Capture folder with the fit that is the measure."""
     new: Positional[Path]
-    """Capture folder with the fit to be judged, and the pictures of both."""
+    """Capture folder with the fit to be judged."""
     out: Positional[Path]
     """Where the trainings go; finished ones are not trained again."""
     steps: int = 300
@@ -53,13 +51,11 @@ class Options:
 
 
 def main(options: Options) -> dict[str, Mapping[str, float]]:
-    """Train on both fits, and compare their held-out frames in NEW's boxes and regions."""
+    """Train on both fits, and compare their held-out frames in NEW's regions."""
     judge = read_capture(options.new)
     check_alike(read_capture(options.old), judge)
-    folders = {"old": with_fit_of(options.old, options.new, options.out / "capture_old"),
-               "new": options.new}  # fmt: skip
     means = {}
-    for name, capture in folders.items():
+    for name, capture in (("old", options.old), ("new", options.new)):
         train_and_render(capture, options.out / name, options)
         means[name] = figures(judge, options.out / name / "eval" / "avatar", options.size)
     common = means["old"].keys() & means["new"].keys()
@@ -82,17 +78,6 @@ def check_alike(old: Capture, new: Capture) -> None:
         )
 
 
-def with_fit_of(old: Path, new: Path, folder: Path) -> Path:
-    """A capture folder with OLD's head, motion and camera and NEW's pictures."""
-    if not (folder / "capture.json").is_file():
-        shutil.rmtree(folder, ignore_errors=True)
-        for name in ("images", "mattes"):
-            shutil.copytree(new / name, folder / name)
-        for name in ("head.safetensors", "parameters.safetensors", "capture.json"):
-            shutil.copy2(old / name, folder / name)
-    return folder
-
-
 def train_and_render(capture: Path, out: Path, options: Options) -> None:
     """Train an avatar and render the frames its capture holds out; both go on or are kept."""
     engine = [sys.executable, "-m", "engine"]
@@ -104,7 +89,7 @@ def train_and_render(capture: Path, out: Path, options: Options) -> None:
 
 
 def figures(judge: Capture, pictures: Path, height: int) -> dict[str, float]:
-    """Mean figures of rendered frames (NNNNN.png) in the boxes and regions of `judge`."""
+    """Mean PSNR of rendered frames (NNNNN.png) in the regions of `judge`, dB."""
     camera, head = camera_of_height(judge.camera, height), HeadTensors.of(judge.head)
     rows = []
     for index in judge.test:
@@ -113,11 +98,7 @@ def figures(judge: Capture, pictures: Path, height: int) -> dict[str, float]:
         picture = cv2.imread(str(pictures / f"{index:05d}.png"))[..., ::-1]
         found = Picture(picture.astype(np.float32) / 255, truth.alpha)
         masks = region_masks(seen_parts(judge.head, posed, camera), truth.alpha)
-        rows.append(
-            {key: value for key, value in compare(truth, found, head_box(judge.head, posed, camera),
-                                                  None).items() if "alpha" not in key}
-            | region_psnr(truth, found, masks)
-        )  # fmt: skip
+        rows.append(region_psnr(truth, found, masks))
     return mean_figures(rows)
 
 
