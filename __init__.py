@@ -11,12 +11,14 @@ opposite one. The engine in `engine/` runs in a process of its own and is never 
 
 def modules() -> tuple:
     """The modules that have CLASSES, in the order in which Blender must learn of them."""
-    from .operators import avatar, compositor, engine, jobs, render
+    from .operators import avatar, compositor, engine, jobs, render, viewport
     from .panels import properties_editor, sidebar
+    from .panels import viewport as viewport_panel
     from .partnerface_blender import preferences, properties
     from .partnerface_blender.rendering import render_engine
+    from .partnerface_blender.viewport import settings as viewport_settings
 
-    parts = (preferences, properties, render_engine)
+    parts = (viewport_settings, preferences, properties, render_engine, viewport, viewport_panel)
     return (*parts, engine, jobs, avatar, render, compositor, sidebar, properties_editor)
 
 
@@ -27,6 +29,7 @@ def register() -> None:
     from .partnerface_blender import properties
     from .partnerface_blender.connection import engine_link
     from .partnerface_blender.rendering import render_engine
+    from .partnerface_blender.viewport import view as viewport
 
     for module in modules():
         for cls in module.CLASSES:
@@ -34,6 +37,7 @@ def register() -> None:
     properties.attach()
     render_engine.attach()
     engine_link.attach()
+    viewport.attach()
 
 
 def unregister() -> None:

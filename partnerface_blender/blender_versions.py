@@ -44,6 +44,15 @@ def choose_still_format(settings: bpy.types.ImageFormatSettings, name: str) -> N
     settings.file_format = name
 
 
+# ------------------------------------------------------------------------------ shaders
+
+
+def write_depth(info: object) -> None:
+    """Announce that a shader's fragments write their depth; older Blenders need not be told."""
+    if hasattr(info, "depth_write"):
+        info.depth_write("ANY")
+
+
 # ------------------------------------------------------------------------------ compositor
 
 _SHARED_NODES = hasattr(bpy.types, "ShaderNodeMath") and bpy.app.version >= (5, 0, 0)

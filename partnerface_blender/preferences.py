@@ -5,9 +5,10 @@ import os
 from pathlib import Path
 
 import bpy
-from bpy.props import EnumProperty, IntProperty, StringProperty
+from bpy.props import EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from ..engine.errors import PartNerFaceError
+from .viewport import settings as viewport_settings
 
 ROOT_PACKAGE = __package__.rpartition(".")[0]  # the extension's own name, wherever it is installed
 WAY_OUT = "Choose the engine's Python in the preferences of the PartNerFace add-on."
@@ -48,6 +49,12 @@ class PARTNERFACE_AP_preferences(bpy.types.AddonPreferences):
         subtype="TIME",
     )
 
+    viewport: PointerProperty(
+        name="Viewport",
+        description="How avatars are shown in viewports",
+        type=viewport_settings.PARTNERFACE_PG_viewport,
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
         """The engine's settings and their check."""
         column = self.layout.column()
@@ -56,6 +63,7 @@ class PARTNERFACE_AP_preferences(bpy.types.AddonPreferences):
         column.prop(self, "engine_python")
         column.prop(self, "device")
         column.prop(self, "render_timeout")
+        viewport_settings.draw(column, self.viewport)
         row = column.row()
         row.operator("partnerface.check_engine")
         row.operator("partnerface.stop_engine")

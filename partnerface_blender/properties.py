@@ -26,6 +26,13 @@ def show_shadow(avatar: "PARTNERFACE_PG_avatar", context: bpy.types.Context) -> 
         setattr(head, f"visible_{ray}", not avatar.casts_shadow)
 
 
+def show_live(avatar: "PARTNERFACE_PG_avatar", context: bpy.types.Context) -> None:
+    """Hide the head mesh for the neural head, or give it back."""
+    from .viewport import cover
+
+    cover.settle(avatar)
+
+
 class PARTNERFACE_PG_avatar(bpy.types.PropertyGroup):
     """On the rig object: which avatar it drives."""
 
@@ -46,6 +53,22 @@ class PARTNERFACE_PG_avatar(bpy.types.PropertyGroup):
         description="How finely the engine samples this avatar in final renders",
         items=QUALITIES,
         default="exact",
+    )
+    live: BoolProperty(
+        name="Live in Viewports",
+        description="Show the neural head in viewports instead of the head mesh",
+        default=True,
+        update=show_live,
+    )
+    covers: BoolProperty(
+        name="Head Hidden",
+        description="The head mesh has been hidden for the neural head",
+        options={"HIDDEN"},
+    )
+    head_was_hidden: BoolProperty(
+        name="Head Was Hidden",
+        description="The head mesh was hidden before, and stays so when it is given back",
+        options={"HIDDEN"},
     )
     casts_shadow: BoolProperty(
         name="Cast Shadow",
