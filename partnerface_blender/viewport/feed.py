@@ -120,10 +120,10 @@ class Feed:
         with self._changed:
             return any(not slot.done for slot in self._slots.values())
 
-    def waits(self, key: Hashable) -> bool:
-        """Whether something is still to come for a slot."""
-        slot = self._slots.get(key)
-        return slot is not None and not slot.done
+    def keys(self) -> list[Hashable]:
+        """The slots."""
+        with self._changed:
+            return list(self._slots)
 
     def forget(self, key: Hashable) -> None:
         """Drop a slot, and what is under way for it."""

@@ -8,7 +8,6 @@ shading mode.
 
 from dataclasses import dataclass
 
-import bpy
 import gpu
 import numpy as np
 from gpu_extras.batch import batch_for_shader
@@ -17,7 +16,6 @@ from ..blender_versions import write_depth
 from ..colour import view_transforms
 from .pictures import Picture
 
-NOWHERE = (-2.0, -2.0, 2.0, 2.0)  # a camera frame that holds everything
 STOPS = float(np.log2(view_transforms.BRIGHTEST / view_transforms.FOOT + 1))
 
 VERTEX = """
@@ -25,7 +23,6 @@ void main()
 {
   at = pos;
   gl_Position = clip_from_quad * vec4(pos, 0.0, 1.0);
-  place = gl_Position.xyw;
 }
 """
 
@@ -57,10 +54,6 @@ void main()
   vec3 rgb = seen.rgb;
   if (tone.z > 0.5) {{
     rgb = shown(rgb / seen.a * tone.x) * seen.a;
-  }}
-  vec2 p = place.xy / place.z;
-  if (p.x < frame.x || p.y < frame.y || p.x > frame.z || p.y > frame.w) {{
-    rgb *= tone.w;
   }}
   result = vec4(rgb, seen.a);
 }}
@@ -118,8 +111,6 @@ def draw(
     projection: np.ndarray,
     reach: tuple[float, float],
     tone: Tone,
-    frame: tuple[float, float, float, float],
-    dim: float,
     tested: bool,
 ) -> None:
     """Draw a picture's quad.
@@ -130,8 +121,6 @@ def draw(
         projection: [4, 4], of the viewport now.
         reach: factor and summand that make distances along the view of the picture's depths.
         tone: colour.
-        frame: left, bottom, right, top of the camera's frame in device coordinates.
-        dim: what is left of the light outside it.
         tested: whether the depth buffer holds the scene.
     """
     shader, batch = _shader(), _kept["batch"]
@@ -145,9 +134,8 @@ def draw(
         shader.uniform_float("projection", (p[2, 2], p[2, 3], p[3, 2], p[3, 3]))
         shader.uniform_float("reach", reach)
         shader.uniform_float(
-            "tone", (2.0**tone.exposure, 1 / max(tone.gamma, 1e-3), float(bool(tone.table)), dim)
+            "tone", (2.0**tone.exposure, 1 / max(tone.gamma, 1e-3), float(bool(tone.table)))
         )
-        shader.uniform_float("frame", frame)
         shader.uniform_sampler("colour", textures.colour)
         shader.uniform_sampler("depth", textures.depth)
         shader.uniform_sampler("table", tone.table or _kept["empty"])
@@ -163,14 +151,12 @@ def _shader() -> object:
     if "shader" not in _kept:
         between = gpu.types.GPUStageInterfaceInfo("partnerface_quad")
         between.smooth("VEC2", "at")
-        between.smooth("VEC3", "place")
         info = gpu.types.GPUShaderCreateInfo()
         info.vertex_in(0, "VEC2", "pos")
         info.vertex_out(between)
         info.push_constant("MAT4", "clip_from_quad")
         info.push_constant("VEC4", "projection")
-        info.push_constant("VEC4", "tone")
-        info.push_constant("VEC4", "frame")
+        info.push_constant("VEC3", "tone")
         info.push_constant("VEC2", "reach")
         info.sampler(0, "FLOAT_2D", "colour")
         info.sampler(1, "FLOAT_2D", "depth")
@@ -191,27 +177,6 @@ def _matrix(array: np.ndarray) -> object:
     from mathutils import Matrix
 
     return Matrix(array.tolist())
-
-
-def camera_frame(
-    context: bpy.types.Context, projection: np.ndarray, view_from_world: np.ndarray
-) -> tuple[tuple[float, float, float, float], float]:
-    """Where the camera's frame is in a camera view, and what is left of the light around it."""
-    space, view = context.space_data, context.region_data
-    camera = space.camera if space.use_local_camera else context.scene.camera
-    if view.view_perspective != "CAMERA" or camera is None or camera.type != "CAMERA":
-        return NOWHERE, 1.0
-    data = camera.data
-    if not (data.show_passepartout and space.overlay.show_overlays):
-        return NOWHERE, 1.0
-    corners = np.array(data.view_frame(scene=context.scene), np.float64)
-    world = np.array(camera.matrix_world.normalized(), np.float64)
-    points = (
-        np.concatenate([corners, np.ones((4, 1))], 1) @ (projection @ view_from_world @ world).T
-    )
-    plane = points[:, :2] / points[:, 3:]
-    low, high = plane.min(0), plane.max(0)
-    return (low[0], low[1], high[0], high[1]), 1.0 - data.passepartout_alpha
 
 
 def forget() -> None:

@@ -23,7 +23,6 @@ from .tones import Tones
 from .wishes import Wish, ladder
 
 POLL_S = 0.02
-KEPT_S = 10.0  # how long an avatar that is drawn no more keeps its picture
 SETTINGS_S = 1.0  # how long the engine's settings are believed, which are on the disk
 SHADINGS = ("SOLID", "MATERIAL", "RENDERED")
 OWN_ENGINES = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")
@@ -37,7 +36,6 @@ class Views:
         self.tones = Tones()
         self.changes = 0  # of scenes, counted
         self.textures: dict[tuple, shading.Textures] = {}  # by slot
-        self.drawn_at: dict[tuple, float] = {}
         self.sentences: dict[int, list[str]] = {}  # by region
         self.switched_off: set[int] = set()  # spaces
         self.seen = 0  # version of the feed that has been drawn
@@ -71,13 +69,14 @@ def _draw_pictures() -> None:
     context = bpy.context
     region, space = context.region, context.space_data
     _views.sentences.pop(region.as_pointer(), None)
-    chosen = preferences.preferences().viewport
-    if space.shading.type not in SHADINGS or not (chosen.enabled and is_shown(space)):
-        return
     said = []
     try:
         depsgraph = context.evaluated_depsgraph_get()
-        placements = visible_avatars(depsgraph, space)
+        placements = visible_avatars(depsgraph, space) if _wants_avatars(space) else []
+        wanted = {placement.key for placement in placements}
+        for key in _views.feed.keys():
+            if key[0] == region.as_pointer() and key[1:] not in wanted:
+                _drop(key)
         if not placements:
             return
         matrices = context.region_data.window_matrix, context.region_data.view_matrix
@@ -92,6 +91,12 @@ def _draw_pictures() -> None:
     _keep_polling()
 
 
+def _wants_avatars(space: bpy.types.SpaceView3D) -> bool:
+    """Whether avatars are shown in a viewport as it is now."""
+    enabled = preferences.preferences().viewport.enabled
+    return enabled and space.shading.type in SHADINGS and is_shown(space)
+
+
 def _show(
     context: bpy.types.Context,
     depsgraph: bpy.types.Depsgraph,
@@ -104,7 +109,6 @@ def _show(
     sentences, drawn = [], []
     for placement in placements:
         key = (context.region.as_pointer(), *placement.key)
-        _views.drawn_at[key] = time.monotonic()
         try:
             _wish(key, placement, depsgraph, eye, moment, settings)
         except PartNerFaceError as error:
@@ -179,10 +183,9 @@ def _draw_one(
     placing = textures.picture.placing
     clip_from_rig = eye.projection @ eye.view_from_world @ placement.world_from_rig
     reach = (placing.depth_scale, placing.depth_shift + distance - placing.distance)
-    frame, dim = shading.camera_frame(context, eye.projection, eye.view_from_world)
     shading.draw(
         textures, clip_from_rig @ placing.rig_from_quad, eye.projection, reach,
-        _views.tones.of(context.scene), frame, dim, _holds_depth(context),
+        _views.tones.of(context.scene), _holds_depth(context),
     )  # fmt: skip
 
 
@@ -224,24 +227,31 @@ def _poll() -> float | None:
         _views.unsettled = False
         for avatar in cover.unsettled():
             cover.settle(avatar)
+    busy = _views.feed.busy()  # asked first: what ends after this will have been seen below
     new = _views.tones.measure()
     if _views.feed.version != _views.seen or new:
         _views.seen = _views.feed.version
         _redraw()
-    _drop_unseen()
-    return POLL_S if _views.feed.busy() else None
+    _drop_closed()
+    return POLL_S if busy else None
 
 
-def _drop_unseen() -> None:
-    """Forget avatars that no view has drawn while their pictures were being made.
+def _drop_closed() -> None:
+    """Forget the avatars of views that are on no screen any more."""
+    open_ones = {
+        region.as_pointer()
+        for window in bpy.context.window_manager.windows
+        for area in window.screen.areas
+        for region in area.regions
+    }
+    for key in _views.feed.keys():
+        if key[0] not in open_ones:
+            _drop(key)
 
-    A view at rest is drawn no more and keeps its picture: only what is still to come counts.
-    """
-    now = time.monotonic()
-    for key in [key for key, at in _views.drawn_at.items() if now - at > KEPT_S]:
-        del _views.drawn_at[key]
-        if _views.feed.waits(key):
-            _views.feed.forget(key)
+
+def _drop(key: tuple) -> None:
+    _views.feed.forget(key)
+    _views.textures.pop(key, None)
 
 
 def _redraw() -> None:
@@ -277,7 +287,6 @@ def _forget_all() -> None:
     _views.feed.stop()
     _views.feed = Feed()
     _views.textures.clear()
-    _views.drawn_at.clear()
     _views.sentences.clear()
     _views.switched_off.clear()
     _views.tones.forget()
