@@ -44,6 +44,21 @@ def choose_still_format(settings: bpy.types.ImageFormatSettings, name: str) -> N
     settings.file_format = name
 
 
+# ------------------------------------------------------------------------------ bones
+
+
+def is_bone_shown(bone: bpy.types.PoseBone) -> bool:
+    """Whether neither its own switch nor its collections hide a pose bone."""
+    hidden = getattr(bone, "hide", False) or getattr(bone.bone, "hide", False)
+    collections = bone.bone.collections
+    return not hidden and (not collections or any(c.is_visible_effectively for c in collections))
+
+
+def is_bone_selected(bone: bpy.types.PoseBone) -> bool:
+    """Whether a pose bone is selected."""
+    return bone.select if hasattr(bone, "select") else bone.bone.select
+
+
 # ------------------------------------------------------------------------------ shaders
 
 

@@ -15,7 +15,7 @@ from .. import avatars, preferences
 from ..connection import engine_link
 from ..failures import own_mistake
 from ..rig import parameters
-from . import cover, shading, words
+from . import bones, cover, shading, words
 from .feed import Feed
 from .lenses import Eye, look_at
 from .placements import Placement, ball_of, visible_avatars
@@ -122,6 +122,8 @@ def _show(
     distances = [_distance(eye, placement, t.picture.placing) for placement, t in drawn]
     for n in np.argsort(distances)[::-1]:
         _draw_one(context, eye, *drawn[n], distances[n])
+    for placement, _ in drawn:
+        bones.draw(context, placement.rig.evaluated_get(depsgraph))
     return sentences
 
 
