@@ -114,7 +114,8 @@ def _show(
         except PartNerFaceError as error:
             sentences.append(str(error))
             continue
-        sentences.append(_views.feed.failure(key))
+        failure = _views.feed.failure(key)
+        sentences.append(failure and f"{failure} The next change tries again.")
         _views.unsettled = _views.unsettled or not placement.rig.partnerface.covers
         textures = _newest(key)
         if textures is not None:
