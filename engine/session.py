@@ -3,10 +3,11 @@
 
     open_avatar   path                        → header and arrays of `describe`
     render        avatar, camera, quality, planes; psi, theta, translation
-                                              → combined, depth, parts (those asked for)
+                                              → combined, depth, parts, normal (those asked for)
     close_avatar  avatar                      → nothing
 
-The camera's world is the avatar's head space. Planes are [H, W, …], first row on top.
+The camera's world is the avatar's head space; with `orthographic` true its fx and fy are pixels
+per metre. Planes are [H, W, …], first row on top.
 """
 
 import itertools
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 MAX_LOADED = 3  # avatars whose networks are held in memory
 MAX_SIDE = 16384  # px
-PLANES = ("combined", "depth", "parts")
+PLANES = ("combined", "depth", "parts", "normal")
 QUALITIES = get_args(Quality)
 
 
@@ -124,6 +125,7 @@ class Session:
             finite_array(request, "theta", (j, 3)),
             finite_array(request, "translation", (3,)),
             quality=quality,
+            normals="normal" in wanted,
             should_stop=should_stop,
             on_progress=on_progress,
         )
@@ -134,6 +136,8 @@ class Session:
             arrays["depth"] = np.asarray(planes.depth, np.float32)
         if "parts" in wanted:
             arrays["parts"] = np.asarray(planes.parts, np.float16)
+        if "normal" in wanted:
+            arrays["normal"] = np.asarray(planes.normal, np.float16)
         return {"width": camera.width, "height": camera.height}, arrays
 
     def _avatar(self, handle: str) -> "Avatar":
