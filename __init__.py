@@ -14,9 +14,9 @@ def modules() -> tuple:
     from .operators import avatar, compositor, engine, jobs, render
     from .panels import properties_editor, sidebar
     from .partnerface_blender import preferences, properties
-    from .partnerface_blender.rendering import render_engine
+    from .partnerface_blender.rendering import render_engine, settings
 
-    parts = (preferences, properties, render_engine)
+    parts = (preferences, properties, settings, render_engine)
     return (*parts, engine, jobs, avatar, render, compositor, sidebar, properties_editor)
 
 
@@ -26,12 +26,13 @@ def register() -> None:
 
     from .partnerface_blender import properties
     from .partnerface_blender.connection import engine_link
-    from .partnerface_blender.rendering import render_engine
+    from .partnerface_blender.rendering import render_engine, settings
 
     for module in modules():
         for cls in module.CLASSES:
             bpy.utils.register_class(cls)
     properties.attach()
+    settings.attach()
     render_engine.attach()
     engine_link.attach()
 
@@ -43,13 +44,14 @@ def unregister() -> None:
     from .partnerface_blender import properties
     from .partnerface_blender.connection import engine_link
     from .partnerface_blender.jobs import watch as job_watch
-    from .partnerface_blender.rendering import render_engine
+    from .partnerface_blender.rendering import render_engine, settings
     from .partnerface_blender.viewport import view as viewport
 
     job_watch.detach()
     viewport.detach()
     engine_link.detach()
     render_engine.detach()
+    settings.detach()
     properties.detach()
     for module in reversed(modules()):
         for cls in reversed(module.CLASSES):

@@ -9,6 +9,9 @@ import bpy
 # Options of a StringProperty that may begin with `//`; Blender 5.0 wants to be told.
 RELATIVE_PATH = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (5, 0, 0) else set()
 
+# The name of the pass that says which object is seen, as Blender's own engines spell it.
+OBJECT_INDEX_PASS = "Object Index" if bpy.app.version >= (5, 0, 0) else "IndexOB"
+
 # ------------------------------------------------------------------------------ actions
 
 

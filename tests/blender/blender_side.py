@@ -138,3 +138,15 @@ def avatar_planes(scene, rig):
     depth = planes["depth"]
     scaled = np.where(depth < 1e9, depth * view.depth_scale, depth)
     return planes["combined"].astype(np.float32), scaled
+
+
+def render_layers(scene, folder, name):
+    """Render as F12 does into a multilayer EXR; its path."""
+    settings = scene.render.image_settings
+    if hasattr(settings, "media_type"):
+        settings.media_type = "MULTI_LAYER_IMAGE"
+    settings.file_format, settings.color_depth = "OPEN_EXR_MULTILAYER", "32"
+    settings.exr_codec = "NONE"
+    scene.render.filepath = str(Path(folder) / f"{name}.exr")
+    bpy.ops.render.render(write_still=True)
+    return scene.render.filepath
