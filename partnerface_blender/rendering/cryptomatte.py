@@ -66,7 +66,7 @@ def ranked(names: Sequence[str], coverage: np.ndarray, levels: int) -> np.ndarra
     height, width = coverage.shape[1:]
     passes = (levels + 1) // 2
     pairs = np.zeros((height * width, passes * 2, 2), np.float32)
-    flat = coverage.reshape(len(coverage), -1)
+    flat = coverage.reshape(len(coverage), height * width)
     some = (flat > 0).any(0).nonzero()[0]
     joined = np.zeros((len(some), len(names)), np.float32)
     for row, name in enumerate(rows.ravel()):
