@@ -49,7 +49,6 @@ def blender_picks(avatar, folder):
     """What Blender's Cryptomatte node makes of the avatar's name and of a part's."""
     import bpy
     from blender_side import addon, avatar_planes, load_avatar, neutral, render
-    from exr_layers import read_layers
 
     scene, rig, head = load_avatar(avatar)
     neutral(scene, rig, head)

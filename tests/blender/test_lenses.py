@@ -44,8 +44,9 @@ def blender_projections():
                         x, y, depth = world_to_camera_view(scene, camera, point)
                         local = np.linalg.inv(lens.world_from_camera) @ (*point, 1)
                         reach = 1 if lens.orthographic else local[2]
-                        ours = local[0] / reach * lens.fx + lens.cx, (
-                            local[1] / reach * lens.fy + lens.cy
+                        ours = (
+                            local[0] / reach * lens.fx + lens.cx,
+                            (local[1] / reach * lens.fy + lens.cy),
                         )
                         off = np.hypot(ours[0] - x * width, ours[1] - (1 - y) * height)
                         worst = max(worst, float(off), abs(local[2] - depth) * 100)
