@@ -31,6 +31,22 @@ def new_fcurve(
     )
 
 
+# ------------------------------------------------------------------------------ colour
+
+
+def working_space() -> str:
+    """The colour space that Blender computes in; empty where it is the configuration's only one."""
+    chosen = getattr(bpy.data, "colorspace", None)
+    return chosen.working_space if chosen is not None else ""
+
+
+def choose_still_format(settings: bpy.types.ImageFormatSettings, name: str) -> None:
+    """Pictures are written in this format, whatever they were before (a movie, …)."""
+    if hasattr(settings, "media_type"):
+        settings.media_type = "IMAGE"
+    settings.file_format = name
+
+
 # ------------------------------------------------------------------------------ compositor
 
 _SHARED_NODES = hasattr(bpy.types, "ShaderNodeMath") and bpy.app.version >= (5, 0, 0)

@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 
 from ...engine.errors import PartNerFaceError
+from ..colour import looks
 from . import cameras, passes, shutter
 from .dispatch import Dispatcher
 from .picture import Sheet, exposed, merged
@@ -72,6 +73,7 @@ def read_moments(
     size = engine.resolution_x, engine.resolution_y
     window = window_of(scene.render, *size)
     planes = passes.engine_planes(scene, depsgraph.view_layer)
+    look = looks.find_look(scene)
     moments = []
     try:
         for time in times:
@@ -79,7 +81,7 @@ def read_moments(
                 engine.frame_set(*shutter.split(time))
             seen = camera and camera.original.evaluated_get(depsgraph)
             lens = cameras.lens_of(seen, depsgraph, *size).cut_out(*window)
-            moments.append(Moment(lens, read(depsgraph, lens, planes, dispatcher.header)))
+            moments.append(Moment(lens, read(depsgraph, lens, planes, look, dispatcher.header)))
     finally:
         if len(times) > 1:
             engine.frame_set(*shutter.split(frame))

@@ -85,7 +85,9 @@ class PARTNERFACE_RenderEngine(bpy.types.RenderEngine):
             if plane is not None:
                 render_pass.rect.foreach_set(np.ascontiguousarray(plane[::-1], np.float32).ravel())
         self.end_result(result)
-        whole = self.get_result()  # what is written to files; parts of it forget what they were told
+        whole = (
+            self.get_result()
+        )  # what is written to files; parts of it forget what they were told
         for name in passes.crypto_layers(layer):
             told = cryptomatte.metadata(layer.name, name, found.crypto_names(name))
             for key, value in told.items():

@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 
 from .. import avatars
-from ..connection.engine_process import RenderRequest
+from ..connection.engine_requests import Look, RenderRequest
 from ..properties import is_avatar
 from ..rig import parameters
 from . import cameras
@@ -47,6 +47,7 @@ def read(
     depsgraph: bpy.types.Depsgraph,
     lens: cameras.Lens,
     planes: Sequence[str],
+    look: Look | None,
     header_of: Callable[[Path], Mapping],
 ) -> list[Shot]:
     """The avatars of the evaluated view layer that are rendered: instances too, hidden ones not.
@@ -55,6 +56,7 @@ def read(
         depsgraph: the evaluated view layer.
         lens: of the camera, at the same moment.
         planes: what is asked of the engine.
+        look: under which view transform the avatars are to look as filmed.
         header_of: what the engine tells of an avatar file.
 
     Raises:
@@ -73,7 +75,7 @@ def read(
         view = cameras.through(lens, rig.name, np.array(instance.matrix_world, np.float64))
         request = RenderRequest(
             header["avatar"], view.camera, values.psi, values.theta, values.translation,
-            rig.partnerface.quality, planes,
+            rig.partnerface.quality, planes, look,
         )  # fmt: skip
         identity = tuple(instance.persistent_id) if instance.is_instance else ()
         owner = instance.parent.name if instance.is_instance else ""
