@@ -14,6 +14,7 @@ and fy are pixels per metre. Planes are [H, W, …], first row on top.
 
 import itertools
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -123,6 +124,7 @@ class Session:
         quality = choices([request.header.get("quality", "exact")], QUALITIES)[0]
         linearise = self._linearise(request.header.get("look"))
         e, j, p = len(head.expression_names), len(JOINTS), len(PARTS)
+        began = time.perf_counter()
         planes = render_frame(
             avatar,
             camera,
@@ -144,7 +146,8 @@ class Session:
             arrays["parts"] = np.asarray(planes.parts, np.float16)
         if "normal" in wanted:
             arrays["normal"] = np.asarray(planes.normal, np.float16)
-        return {"width": camera.width, "height": camera.height}, arrays
+        seconds = time.perf_counter() - began
+        return {"width": camera.width, "height": camera.height, "seconds": seconds}, arrays
 
     def learn_look(self, request: Message) -> None:
         """Run a view transform backwards and remember it by its key.

@@ -87,7 +87,7 @@ class PARTNERFACE_RenderEngine(bpy.types.RenderEngine):
         self.end_result(result)
         whole = (
             self.get_result()
-        )  # what is written to files; parts of it forget what they were told
+        )  # parts of it forget what they are told
         for name in passes.crypto_layers(layer):
             told = cryptomatte.metadata(layer.name, name, found.crypto_names(name))
             for key, value in told.items():
