@@ -12,12 +12,13 @@ opposite one. The engine in `engine/` runs in a process of its own and is never 
 def modules() -> tuple:
     """The modules that have CLASSES, in the order in which Blender must learn of them."""
     from .operators import avatar, compositor, engine, jobs, render
-    from .panels import properties_editor, sidebar
+    from .panels import properties_editor, render_passes, sidebar
     from .partnerface_blender import preferences, properties
     from .partnerface_blender.rendering import render_engine, settings
 
     parts = (preferences, properties, settings, render_engine)
-    return (*parts, engine, jobs, avatar, render, compositor, sidebar, properties_editor)
+    buttons = (engine, jobs, avatar, render, compositor)
+    return (*parts, *buttons, sidebar, properties_editor, render_passes)
 
 
 def register() -> None:
