@@ -16,8 +16,9 @@ def surface_normals(
 ) -> Tensor:
     """Normals [R, 3] of R rays in head space, times alpha; zero where there is nothing.
 
-    They never face away from the ray: where the nearest surface does (behind the rim of the nose,
-    between the lips) the normal is laid square to the ray.
+    They never face away from the ray: where the nearest surface does a little (at the rim of the
+    nose) the normal is laid square to the ray, and where it does clearly (between the lips, behind
+    the ear's folds) it is turned towards where the ray comes from.
 
     Args:
         scene: the avatar posed for the frame.
@@ -37,7 +38,9 @@ def surface_normals(
     found = (bary[near][..., None] * at_vertices[corners]).sum(1)
     towards = torch.nn.functional.normalize(directions[seen], dim=1)
     away = (found * towards).sum(1, keepdim=True).clamp_min(0)
-    found = torch.nn.functional.normalize(found - away * towards, dim=1)
+    turned = (2 * away).clamp(max=1)
+    square = torch.nn.functional.normalize(found - away * towards, dim=1)
+    found = torch.nn.functional.normalize((1 - turned) * square - turned * towards, dim=1)
     normals[seen] = found * alpha[seen, None]
     return normals
 

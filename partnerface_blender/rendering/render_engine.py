@@ -85,9 +85,7 @@ class PARTNERFACE_RenderEngine(bpy.types.RenderEngine):
             if plane is not None:
                 render_pass.rect.foreach_set(np.ascontiguousarray(plane[::-1], np.float32).ravel())
         self.end_result(result)
-        whole = (
-            self.get_result()
-        )  # parts of it forget what they are told
+        whole = self.get_result()  # parts of it forget what they are told
         for name in passes.crypto_layers(layer):
             told = cryptomatte.metadata(layer.name, name, found.crypto_names(name))
             for key, value in told.items():
