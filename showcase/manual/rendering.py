@@ -77,7 +77,6 @@ def _save(picture: np.ndarray, path: Path) -> str:
 def window_passes(demo: str) -> Iterator[float]:
     """The passes of one frame, and the panels."""
     import blender_side
-    import bpy
     import window_side as side
 
     sys.path.append(str(Path(blender_side.__file__).parent))
