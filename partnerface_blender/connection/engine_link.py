@@ -96,16 +96,6 @@ def stop_engine() -> None:
         engine.close()
 
 
-def discard_engine() -> None:
-    """Forget the engine at once, and end it if it still runs; it has been lost."""
-    global _engine
-    with _lock:
-        engine, _engine = _engine, None
-        _opened.clear()
-    if engine is not None:
-        engine.process.kill()
-
-
 def open_avatar(settings: EngineSettings, path: Path) -> OpenAvatar:
     """Load an avatar file in the engine: its head, motion and camera.
 

@@ -73,7 +73,6 @@ class PARTNERFACE_RenderEngine(bpy.types.RenderEngine):
             self.report(
                 {"WARNING"}, f"{error.message} The frame is rendered again with a new engine."
             )
-        engine_link.discard_engine()
         return render_frame(self, depsgraph, Dispatcher(settings, self.test_break))
 
     def _deliver(self, found: passes.PassPlanes, layer: bpy.types.ViewLayer) -> None:

@@ -86,6 +86,24 @@ def test_only_the_planes_asked_for_are_sent(session, opened):
     assert set(session.render(request_for(opened))[1]) == {"combined", "depth"}
 
 
+def test_normals_and_orthographic_cameras_may_be_asked_for(session, opened):
+    camera = Camera.from_json(opened[0]["camera"]).resized(24, 24).to_json()
+    camera |= {"fx": 80, "fy": 80, "cx": 12, "cy": 12, "orthographic": True}
+    header, planes = session.render(
+        request_for(opened, camera=camera, planes=["combined", "normal"])
+    )
+    alpha, normal = planes["combined"][..., 3], planes["normal"]
+    assert header["seconds"] > 0
+    assert normal.dtype == np.float16
+    assert normal.shape == (24, 24, 3)
+    assert alpha.max() > 0.1
+    length = np.linalg.norm(normal.astype(np.float32), axis=-1)
+    assert length.max() > 0.1
+    assert (length <= alpha + 1e-2).all()
+    pinhole = session.render(request_for(opened, camera=camera | {"orthographic": False}))[1]
+    assert np.abs(pinhole["combined"] - planes["combined"]).max() > 0.05
+
+
 def test_an_expression_for_each_part_may_be_the_same_for_all(session, opened):
     whole = request_for(opened)
     parts = len(opened[0]["part_names"])
