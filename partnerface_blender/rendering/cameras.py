@@ -215,3 +215,14 @@ def through(lens: Lens, rig_name: str, world_from_rig: np.ndarray) -> View:
         "camera_from_world": camera_from_head.tolist(),
     }
     return View(camera | ({"orthographic": True} if lens.orthographic else {}), scale)
+
+
+def cut_out(view: View, left: int, top: int, right: int, bottom: int) -> View:
+    """The same view of a part of the frame, in pixels from the upper left corner."""
+    camera = view.camera | {
+        "width": right - left,
+        "height": bottom - top,
+        "cx": view.camera["cx"] - left,
+        "cy": view.camera["cy"] - top,
+    }
+    return View(camera, view.depth_scale)
