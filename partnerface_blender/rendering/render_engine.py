@@ -18,6 +18,7 @@ from . import cryptomatte, passes
 from .dispatch import Dispatcher
 from .frames import render_frame
 
+GO_ON = " Frames on disk are kept: switch Overwrite off and render again to go on from here."
 LOST = ("engine_died", "engine_hung", "protocol")  # failures that a new engine may not have
 
 
@@ -47,7 +48,7 @@ class PARTNERFACE_RenderEngine(bpy.types.RenderEngine):
         except Cancelled:
             return
         except PartNerFaceError as error:
-            self.report({"ERROR"}, str(error))
+            self.report({"ERROR"}, str(error) + (GO_ON if self.is_animation else ""))
         except Exception as error:
             self.report({"ERROR"}, str(own_mistake(error)))
 

@@ -102,6 +102,7 @@ def test_an_animation_goes_on_where_it_stopped(in_blender, avatar, tmp_path):
     assert found["once"] == ["", FRAMES]
     said, written, kept = found["twice"]
     assert "killed" in said
+    assert "Overwrite off" in said
     assert 2 <= written < FRAMES
     assert kept == written
     assert not found["empty"]
