@@ -25,6 +25,7 @@ def register() -> None:
     import bpy
 
     from .partnerface_blender import properties
+    from .partnerface_blender.compositing import upkeep
     from .partnerface_blender.connection import engine_link
     from .partnerface_blender.rendering import render_engine
 
@@ -33,6 +34,7 @@ def register() -> None:
             bpy.utils.register_class(cls)
     properties.attach()
     render_engine.attach()
+    upkeep.attach()
     engine_link.attach()
 
 
@@ -41,6 +43,8 @@ def unregister() -> None:
     import bpy
 
     from .partnerface_blender import properties
+    from .partnerface_blender.colour import looks
+    from .partnerface_blender.compositing import upkeep
     from .partnerface_blender.connection import engine_link
     from .partnerface_blender.jobs import watch as job_watch
     from .partnerface_blender.rendering import render_engine
@@ -48,6 +52,8 @@ def unregister() -> None:
 
     job_watch.detach()
     viewport.detach()
+    upkeep.detach()
+    looks.detach()
     engine_link.detach()
     render_engine.detach()
     properties.detach()

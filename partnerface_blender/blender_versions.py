@@ -47,6 +47,8 @@ def choose_still_format(settings: bpy.types.ImageFormatSettings, name: str) -> N
 # ------------------------------------------------------------------------------ compositor
 
 _SHARED_NODES = hasattr(bpy.types, "ShaderNodeMath") and bpy.app.version >= (5, 0, 0)
+# Its first input is the rendered picture.
+OUTPUT_NODE = "NodeGroupOutput" if _SHARED_NODES else "CompositorNodeComposite"
 
 
 def find_compositor_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree | None:
@@ -74,57 +76,70 @@ def make_compositor_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree:
         tree.nodes.clear()
     layers = tree.nodes.new("CompositorNodeRLayers")
     layers.scene = scene
-    output = new_output(tree)
+    output = tree.nodes.new(OUTPUT_NODE)
     output.location.x = 500
     tree.links.new(layers.outputs["Image"], output.inputs[0])
     return tree
 
 
-def new_output(tree: bpy.types.NodeTree) -> bpy.types.Node:
-    """A node whose first input is the rendered picture."""
-    if _SHARED_NODES:
-        return tree.nodes.new("NodeGroupOutput")
-    return tree.nodes.new("CompositorNodeComposite")
-
-
 def find_output(tree: bpy.types.NodeTree) -> bpy.types.Node | None:
-    """The node whose first input is the rendered picture, if there is one."""
-    kinds = ("NodeGroupOutput", "CompositorNodeComposite")
-    return next((node for node in tree.nodes if node.bl_idname in kinds), None)
+    """The node whose first input is the rendered picture, if there is one; of several, the used."""
+    outputs = [node for node in tree.nodes if node.bl_idname == OUTPUT_NODE]
+    outputs.sort(key=lambda node: not getattr(node, "is_active_output", node == tree.nodes.active))
+    return outputs[0] if outputs else None
 
 
-def new_less_than(tree: bpy.types.NodeTree) -> bpy.types.Node:
-    """A node whose output 0 is 1 where input 0 < input 1, else 0."""
+def new_math(tree: bpy.types.NodeTree, operation: str) -> bpy.types.Node:
+    """A node whose output 0 is the operation's result on inputs 0 and 1."""
     node = tree.nodes.new("ShaderNodeMath" if _SHARED_NODES else "CompositorNodeMath")
-    node.operation = "LESS_THAN"
+    node.operation = operation
     return node
 
 
-def new_minimum(tree: bpy.types.NodeTree) -> bpy.types.Node:
-    """A node whose output 0 is the smaller one of inputs 0 and 1."""
-    node = new_less_than(tree)
-    node.operation = "MINIMUM"
-    return node
-
-
-def new_mix(tree: bpy.types.NodeTree) -> tuple[bpy.types.Node, list, bpy.types.NodeSocket]:
-    """A colour mix: the node, its inputs (factor, at 0, at 1), and its output."""
+def new_mix(
+    tree: bpy.types.NodeTree, blend: str = "MIX"
+) -> tuple[bpy.types.Node, list, bpy.types.NodeSocket]:
+    """A colour mix: the node, its inputs (factor, at 0, at 1), and its output; alpha is at 0's."""
     if not _SHARED_NODES:
         node = tree.nodes.new("CompositorNodeMixRGB")
+        node.blend_type = blend
         return node, list(node.inputs), node.outputs[0]
     node = tree.nodes.new("ShaderNodeMix")
-    node.data_type = "RGBA"
+    node.data_type, node.blend_type = "RGBA", blend
     inputs = {socket.identifier: socket for socket in node.inputs}
     output = next(socket for socket in node.outputs if socket.identifier == "Result_Color")
     return node, [inputs["Factor_Float"], inputs["A_Color"], inputs["B_Color"]], output
 
 
-def new_alpha_over(tree: bpy.types.NodeTree) -> tuple[bpy.types.Node, list]:
-    """Premultiplied over: the node and its inputs (background, foreground)."""
-    node = tree.nodes.new("CompositorNodeAlphaOver")
-    if "Background" in node.inputs:
-        return node, [node.inputs["Background"], node.inputs["Foreground"]]
-    return node, [node.inputs[1], node.inputs[2]]
+def new_growth(tree: bpy.types.NodeTree, pixels: int) -> bpy.types.Node:
+    """The largest value within so many pixels; the smallest where the number is negative."""
+    node = tree.nodes.new("CompositorNodeDilateErode")  # by steps, unless told otherwise
+    _set(node, "Size", "distance", pixels)
+    return node
+
+
+def new_inpaint(tree: bpy.types.NodeTree, pixels: int) -> bpy.types.Node:
+    """Fills what is transparent, so many pixels deep, from what lies around it."""
+    node = tree.nodes.new("CompositorNodeInpaint")
+    _set(node, "Size", "distance", pixels)
+    return node
+
+
+def new_replace_alpha(tree: bpy.types.NodeTree) -> bpy.types.Node:
+    """The colour of input 0 as it is, with input 1 as its alpha."""
+    node = tree.nodes.new("CompositorNodeSetAlpha")
+    if "Type" in node.inputs:
+        node.inputs["Type"].default_value = "Replace Alpha"
+    else:
+        node.mode = "REPLACE_ALPHA"
+    return node
+
+
+def _set(node: bpy.types.Node, socket: str, attribute: str, value: int) -> None:
+    if socket in node.inputs:
+        node.inputs[socket].default_value = value
+    else:
+        setattr(node, attribute, value)
 
 
 def drop_compositor_tree(scene: bpy.types.Scene) -> None:

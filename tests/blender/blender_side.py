@@ -139,3 +139,8 @@ def avatar_planes(scene, rig):
     depth = planes["depth"]
     scaled = np.where(depth < 1e9, depth * view.depth_scale, depth)
     return planes["combined"].astype(np.float32), scaled
+
+
+def eevee():
+    """What this Blender calls EEVEE."""
+    return "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
