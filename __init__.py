@@ -12,12 +12,22 @@ opposite one. The engine in `engine/` runs in a process of its own and is never 
 def modules() -> tuple:
     """The modules that have CLASSES, in the order in which Blender must learn of them."""
     from .operators import avatar, compositor, engine, jobs, render
-    from .panels import properties_editor, sidebar
+    from .panels import compositing, properties_editor, sidebar
     from .partnerface_blender import preferences, properties
     from .partnerface_blender.rendering import render_engine
 
     parts = (preferences, properties, render_engine)
-    return (*parts, engine, jobs, avatar, render, compositor, sidebar, properties_editor)
+    return (
+        *parts,
+        engine,
+        jobs,
+        avatar,
+        render,
+        compositor,
+        sidebar,
+        compositing,
+        properties_editor,
+    )
 
 
 def register() -> None:

@@ -93,7 +93,7 @@ class PARTNERFACE_PT_avatar(Sidebar, bpy.types.Panel):
     bl_idname = "PARTNERFACE_PT_avatar"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Load, render, composite, export."""
+        """Load, render, export."""
         column = self.layout.column()
         column.operator("partnerface.load_avatar", icon="IMPORT")
         rig = avatar_of(context)
@@ -105,16 +105,9 @@ class PARTNERFACE_PT_avatar(Sidebar, bpy.types.Panel):
         box.label(text=rig.name, icon="OUTLINER_OB_ARMATURE")
         box.prop(rig.partnerface, "path")
         box.prop(rig.partnerface, "quality")
-        box.prop(rig.partnerface, "casts_shadow")
         row = column.row(align=True)
         row.operator("partnerface.render", icon="RENDER_STILL")
         row.operator("partnerface.render", text="", icon="RENDER_ANIMATION").animation = True
-        ready = context.scene.partnerface.avatar_scene is not None
-        row = column.row(align=True)
-        text = "Update Compositor" if ready else "Set Up Compositor"
-        row.operator("partnerface.set_up_compositor", text=text, icon="NODE_COMPOSITING")
-        if ready:
-            row.operator("partnerface.remove_compositor", text="", icon="X")
         column.prop(context.scene.partnerface, "export_resolution")
         column.operator("partnerface.export", icon="EXPORT")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from .compositing import proxy
 from .connection.engine_process import OpenAvatar
 from .rendering import cameras
 from .rig import animation
@@ -58,6 +59,7 @@ def load_avatar(
     )
     rig.add_vertex_groups(head, arrays["skin_weights"])
     rig.bind(head, armature)
+    proxy.give_skin(head, arrays["thumbnail"])
     armature.partnerface.path = stored_path(path)
     armature.partnerface.head = head
 

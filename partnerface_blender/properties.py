@@ -5,6 +5,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from .blender_versions import RELATIVE_PATH
+from .compositing import proxy
 
 QUALITIES = (  # the numbers are what .blend files hold
     ("exact", "Exact", "Every sample goes through the avatar's networks", "NONE", 0),
@@ -16,14 +17,9 @@ QUALITIES = (  # the numbers are what .blend files hold
 )  # fmt: skip
 
 
-def show_shadow(avatar: "PARTNERFACE_PG_avatar", context: bpy.types.Context) -> None:
-    """Make the head mesh a caster of shadows and nothing else, or leave it out of renders."""
-    head = avatar.head
-    if head is None:
-        return
-    head.hide_render = not avatar.casts_shadow
-    for ray in ("camera", "diffuse", "glossy", "transmission", "volume_scatter"):
-        setattr(head, f"visible_{ray}", not avatar.casts_shadow)
+def switch_proxy(avatar: "PARTNERFACE_PG_avatar", context: bpy.types.Context) -> None:
+    """Let the head mesh do what the switches say."""
+    proxy.apply_switches(avatar)
 
 
 class PARTNERFACE_PG_avatar(bpy.types.PropertyGroup):
@@ -48,10 +44,24 @@ class PARTNERFACE_PG_avatar(bpy.types.PropertyGroup):
         default="exact",
     )
     casts_shadow: BoolProperty(
-        name="Cast Shadow",
-        description="Let the head mesh, unseen itself, throw shadows in Cycles renders",
+        name="Cast Shadows",
+        description="Let the head mesh, unseen itself, throw shadows in Cycles and EEVEE renders",
         default=False,
-        update=show_shadow,
+        update=switch_proxy,
+    )
+    shows_in_reflections: BoolProperty(
+        name="Show in Reflections",
+        description="Let the head mesh, unseen itself, appear in mirrors, behind glass, and in the "
+        "light that surfaces give each other; EEVEE's mirrors need a light probe plane",
+        default=False,
+        update=switch_proxy,
+    )
+    holds_out: BoolProperty(
+        name="Hold Out",
+        description="Let the head mesh cut a hole into Cycles and EEVEE renders, for pictures that "
+        "are put together in another program; Set Up Compositor needs none",
+        default=False,
+        update=switch_proxy,
     )
 
 

@@ -48,6 +48,12 @@ def check(scene: bpy.types.Scene) -> None:
     if scene.render.engine == avatar_scenes.ENGINE:
         raise SceneError("This scene renders with PartNerFace itself.",
                               "Choose Cycles or EEVEE in its render properties first.")  # fmt: skip
+    holding_out = [rig.name for rig in avatar_scenes.find_rigs(scene) if rig.partnerface.holds_out]
+    if holding_out:
+        raise SceneError(
+            f"The avatar {holding_out[0]} holds out the scene, so that nothing is left to merge.",
+            "Switch its Hold Out off; the merge needs none.",
+        )
     if scene.library is not None:
         raise SceneError("This scene is linked from another file.", "Make it local first.")
     tree = versions.find_compositor_tree(scene)
