@@ -167,7 +167,8 @@ def report(engine: str, results: dict) -> None:
             line += (
                 f"  wrong: object {1000 * np.median(one['gap'][wrong]):.1f} mm from the true head"
                 f" (95 %: {1000 * np.quantile(one['gap'][wrong], 0.95):.1f}), avatar off by "
-                f"{1000 * np.median(one['error'][wrong]):.1f} mm, hair {one['hair'][wrong].mean():.0%}"
+                f"{1000 * np.median(one['error'][wrong]):.1f} mm, "
+                f"hair {one['hair'][wrong].mean():.0%}"
             )
         print(line)
     for limit in (2, 5):
