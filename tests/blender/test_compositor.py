@@ -48,8 +48,8 @@ def build(scene, kind):
     elif kind == "group":
         group = bpy.data.node_groups.new("inner", "CompositorNodeTree")
         group.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
-        layers, end = group.nodes.new("CompositorNodeRLayers"), group.nodes.new("NodeGroupOutput")
-        group.links.new(layers.outputs["Image"], end.inputs[0])
+        inner, end = group.nodes.new("CompositorNodeRGB"), group.nodes.new("NodeGroupOutput")
+        group.links.new(inner.outputs[0], end.inputs[0])
         node = tree.nodes.new("CompositorNodeGroup")
         node.node_tree = group
         tree.nodes.remove(source)
