@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The manual's rendered pictures: compositing, shadows and reflections, colour.
 
-    .venv-bpy-5.0/bin/python showcase/manual_renders.py AVATAR OUT --zip ZIP [--topics …] [--size PX]
+    BPY_PYTHON showcase/manual_renders.py AVATAR OUT --zip ZIP [--topics …] [--size PX]
 
 AVATAR is the demo's, of the synthetic subject. Each picture is a row of renders, OUT/manual-*.jpg.
 """
