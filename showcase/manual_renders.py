@@ -84,6 +84,9 @@ def shadows(scene: object, rig: object, options: argparse.Namespace) -> None:
     import bpy
     from mathutils import Vector
 
+    if scene.partnerface.avatar_scene is None:
+        bpy.ops.partnerface.set_up_compositor()
+    scene.cycles.use_denoising = True
     for item in list(scene.objects):
         if item.type == "LIGHT" or item.name in ("ring", "backdrop"):
             bpy.data.objects.remove(item)
@@ -93,9 +96,9 @@ def shadows(scene: object, rig: object, options: argparse.Namespace) -> None:
     towards = (scene.camera.matrix_world.translation - centre).normalized()
     aside = towards.cross(Vector((0, 0, 1))).normalized()
     material(stand(centre - towards * 0.22, towards, 6.0), "wall", 0.55, 0.0, 0.9)
-    mirror_place = centre - towards * 0.05 - aside * 0.24 + Vector((0, 0, 0.04))
-    facing = (towards + aside * 0.75).normalized()
-    material(stand(mirror_place, facing, 0.24), "mirror", 0.9, 1.0, 0.02)
+    mirror_place = centre + towards * 0.02 - aside * 0.185 + Vector((0, 0, 0.04))
+    facing = (towards + aside * 1.3).normalized()
+    material(stand(mirror_place, facing, 0.2), "mirror", 0.9, 1.0, 0.02)
     bpy.ops.object.light_add(
         type="AREA", location=centre + towards * 0.9 - aside * 0.75 + Vector((0, 0, 0.5))
     )

@@ -7,8 +7,8 @@ belongs between the two, which gives C + (1 - k) (A - a B); a plain "over" would
 C on the avatar, a bright fringe before a bright background.
 
 Depths are not smooth at rims, so k comes from the colours: F and B are carried into the rim from
-the pixels beside it, and C lies between them. Where they are alike, as where a surface only goes
-through the head, the depths' own border is smoothed instead.
+the pixels beside it, and C lies between them. Where they are much alike, as where a surface only
+goes through the head, the depths' own border is smoothed instead.
 
 Words: `front` is 1 where the scene is nearer than the avatar; the rim lies `RIM` pixels to either
 side of its border.
@@ -23,7 +23,9 @@ VERSION = 2  # custom property of the group; older ones in a file are replaced
 EMPTY = 1e9  # m; what is farther is nothing
 RIM = 2  # px; half of Cycles' pixel filter and one for the depth's own roughness
 REACH = 8  # px, how far colours are carried into the rim
-CONTRAST = 0.005  # squared difference of F and B at which colours and depths count alike
+# Squared difference of F and B at which colours and depths count alike. Where it is small a wrong k
+# is hardly seen, and shading along the object would mislead the colours.
+CONTRAST = 0.25
 
 Socket = bpy.types.NodeSocket
 
