@@ -118,10 +118,14 @@ def new_growth(tree: bpy.types.NodeTree, pixels: int) -> bpy.types.Node:
     return node
 
 
-def new_inpaint(tree: bpy.types.NodeTree, pixels: int) -> bpy.types.Node:
-    """Fills what is transparent, so many pixels deep, from what lies around it."""
-    node = tree.nodes.new("CompositorNodeInpaint")
-    _set(node, "Size", "distance", pixels)
+def new_blur(tree: bpy.types.NodeTree, pixels: int) -> bpy.types.Node:
+    """A Gaussian that reaches so many pixels far."""
+    node = tree.nodes.new("CompositorNodeBlur")
+    if node.inputs["Size"].bl_idname == "NodeSocketFloat":  # 4.2: a factor
+        node.size_x = node.size_y = pixels
+        node.filter_type = "GAUSS"
+    else:
+        node.inputs["Size"].default_value = (pixels, pixels)
     return node
 
 

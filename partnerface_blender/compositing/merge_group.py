@@ -114,12 +114,12 @@ def carry_background(
     sheet: "Sheet", scene: Socket, scene_alpha: Socket, surely_back: Socket
 ) -> tuple[Socket, Socket]:
     """B and its alpha: the scene as it is behind the avatar, carried into the rim."""
-    carried = sheet.inpaint(sheet.with_alpha(scene, surely_back))
-    found = sheet.alpha(carried)
+    carried, found = sheet.carry(scene, surely_back)
     behind = sheet.mix("MIX", found, scene, carried)
-    grey = sheet.mix("MULTIPLY", 1.0, (1.0, 1.0, 1.0, 1.0), scene_alpha)
-    alpha = sheet.grey(sheet.inpaint(sheet.with_alpha(grey, surely_back)))
-    return behind, sheet.lerp(found, scene_alpha, alpha)
+    behind = sheet.mix("MIX", surely_back, behind, scene)
+    alpha = sheet.grey(sheet.carry(scene_alpha, surely_back)[0])
+    alpha = sheet.lerp(surely_back, sheet.lerp(found, scene_alpha, alpha), scene_alpha)
+    return behind, alpha
 
 
 def find_share(
@@ -132,8 +132,7 @@ def find_share(
     behind_alpha: Socket,
 ) -> Socket:
     """How much of the pixel is the object in front: k."""
-    carried = sheet.inpaint(sheet.with_alpha(scene, surely_front))
-    found = sheet.alpha(carried)
+    carried, found = sheet.carry(scene, surely_front)
     whole = sheet.mix("SUBTRACT", 1.0, carried, behind)  # F - B
     part = sheet.mix("SUBTRACT", 1.0, scene, behind)  # C - B
     whole_alpha = sheet.math("SUBTRACT", 1.0, behind_alpha)
@@ -191,9 +190,17 @@ class Sheet:
         """The largest (smallest, of a negative number) value nearby."""
         return self._through(versions.new_growth(self.tree, pixels), mask)
 
-    def inpaint(self, image: Socket) -> Socket:
-        """What is transparent filled from beside it."""
-        return self._through(versions.new_inpaint(self.tree, REACH), image)
+    def carry(self, image: Socket, mask: Socket) -> tuple[Socket, Socket]:
+        """The colours under the mask, carried `REACH` pixels beyond it, and where there are any.
+
+        A blur of both, the one over the other. The Inpaint node would seem made for it, but gives
+        arbitrary numbers in Blender 4.5 where the mask is empty.
+        """
+        under = self.with_alpha(self.mix("MULTIPLY", 1.0, image, mask), mask)
+        blurred = self._through(versions.new_blur(self.tree, REACH), under)
+        weight = self.alpha(blurred)
+        found = self.math("GREATER_THAN", weight, 1e-4)
+        return self.mix("DIVIDE", found, blurred, self.math("MAXIMUM", weight, 1e-4)), found
 
     def smooth(self, mask: Socket) -> Socket:
         """A mask's steps as anti-aliased edges."""
