@@ -24,7 +24,7 @@ from .depth_merge import ROOT, in_blender
 VIEWS = (
     ("Standard", "None"),
     ("Filmic", "None"),
-    ("Filmic", "Filmic - High Contrast"),
+    ("Filmic", "High Contrast"),
     ("AgX", "None"),
     ("AgX", "AgX - Punchy"),
     ("Khronos PBR Neutral", "None"),
