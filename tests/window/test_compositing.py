@@ -11,7 +11,7 @@ def window_renders(avatar):
     yield 0.1
     scene, _rig, _ = load_avatar(avatar, match_colour=False)
     scene.render.engine = "CYCLES"
-    scene.cycles.samples = 1
+    scene.cycles.samples, scene.cycles.use_denoising = 1, False
     scene.render.film_transparent = True
     scene.view_settings.view_transform = "AgX"
     with side.override():
