@@ -144,6 +144,9 @@ class Server:
         session = self._session
         if request.kind == "open_avatar":
             return session.open_avatar(Path(str(request.header.get("path", ""))))
+        if request.kind == "open_motion":
+            path = Path(str(request.header.get("path", "")))
+            return session.open_motion(path, request.header.get("avatar"))
         if request.kind == "close_avatar":
             session.close_avatar(request.header.get("avatar"))
             return {}, {}

@@ -4,6 +4,8 @@
     open_avatar   path                        → header and arrays of `describe`
     render        avatar, camera, quality, planes; psi, theta, translation
                                               → combined, depth, parts (those asked for)
+    open_motion   path, avatar                → fps; motion.psi, motion.theta, motion.translation
+                                                for that avatar's head, motion.seconds
     close_avatar  avatar                      → nothing
 
 The camera's world is the avatar's head space. Planes are [H, W, …], first row on top.
@@ -97,6 +99,22 @@ class Session:
         self._files.pop(str(handle), None)
         self._loaded.pop(str(handle), None)
 
+    def open_motion(self, path: Path, handle: object) -> tuple[dict, dict[str, np.ndarray]]:
+        """The motion in a capture folder or avatar file, for the head of an open avatar.
+
+        Raises:
+            InputError: there is no motion that can be used.
+            HeadMismatchError: it cannot be carried to the avatar's head model.
+            ProtocolError: the avatar is not open.
+        """
+        from .motions import carry, read_tracked_motion
+
+        head = self._avatar(str(handle)).file.head
+        tracked = read_tracked_motion(path.absolute())
+        motion, told = carry(tracked, head)
+        arrays = motion.to_arrays() | {"motion.seconds": tracked.seconds}
+        return {"fps": tracked.fps, "frames": len(motion), **told}, arrays
+
     def render(
         self,
         request: Message,
@@ -155,9 +173,11 @@ def describe(file: "AvatarFile") -> tuple[dict, dict[str, np.ndarray]]:
 
     Arrays: vertices [V, 3] m, faces [F, 3], uv [U, 2], uv_faces [F, 3], expressions [E, V, 3]
     float16 m, joints [J, 3] m, skin_weights [V, J], correctives [K, V, 3] float16 m,
-    corrective_index [K], vertex_part [V], vertex_region [V], motion.psi [N, E], motion.theta
-    [N, J, 3] rad, motion.translation [N, 3] m, thumbnail [h, w, 3] uint8.
+    corrective_index [K], vertex_part [V], vertex_region [V], part_weights [V, P] float16,
+    motion.psi [N, E], motion.theta [N, J, 3] rad, motion.translation [N, 3] m, thumbnail [h, w, 3] uint8.
     """
+    from .head.skinning import smooth_labels
+
     head = file.head
     header = {
         "method": file.method,
@@ -186,7 +206,9 @@ def describe(file: "AvatarFile") -> tuple[dict, dict[str, np.ndarray]]:
         "vertex_region",
     )
     arrays = {name: getattr(head, name) for name in names}
-    return header, arrays | file.motion.to_arrays() | {"thumbnail": file.thumbnail}
+    weights = smooth_labels(head, head.vertex_part, len(PARTS)).astype(np.float16)
+    arrays |= file.motion.to_arrays() | {"thumbnail": file.thumbnail, "part_weights": weights}
+    return header, arrays
 
 
 def read_camera(data: object) -> Camera:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ...engine.errors import PartNerFaceError
-from .engine_process import EngineProcess, OpenAvatar, Pending, RenderRequest
+from .engine_process import EngineProcess, OpenAvatar, OpenMotion, Pending, RenderRequest
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,18 @@ def describe_avatar(settings: EngineSettings, path: Path) -> Mapping:
     with _lock:
         ensure_engine(settings)  # a new engine has nothing open
         return _opened[key] if key in _opened else open_avatar(settings, path).header
+
+
+def open_motion(settings: EngineSettings, path: Path, avatar: Path) -> OpenMotion:
+    """The motion of a capture folder or avatar file, for the head of an avatar file.
+
+    Raises:
+        AvatarFileError: there is no such avatar file.
+        EngineFailed: the engine cannot use one of them, or cannot be started.
+    """
+    with _lock:
+        handle = describe_avatar(settings, avatar)["avatar"]
+        return ensure_engine(settings).open_motion(path, handle, settings.timeout_s)
 
 
 def find_open(path: Path) -> Mapping | None:

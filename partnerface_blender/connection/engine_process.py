@@ -29,9 +29,16 @@ import numpy as np
 from ...engine import protocol
 from ...engine.errors import PartNerFaceError
 from .child_process import EngineFailed, child_environment, detached, ended
-from .engine_requests import PROGRESS_TIMEOUT_S, OpenAvatar, Pending, RenderRequest, told_error
+from .engine_requests import (
+    PROGRESS_TIMEOUT_S,
+    OpenAvatar,
+    OpenMotion,
+    Pending,
+    RenderRequest,
+    told_error,
+)
 
-__all__ = ["EngineFailed", "EngineProcess", "OpenAvatar", "Pending", "RenderRequest"]
+__all__ = ["EngineFailed", "EngineProcess", "OpenAvatar", "OpenMotion", "Pending", "RenderRequest"]
 
 START_TIMEOUT_S = 60.0  # the first import of torch from a cold disk
 SILENCE_TIMEOUT_S = 30.0  # longest time without any sign of life while a request is under way
@@ -148,6 +155,14 @@ class EngineProcess:
         """Load an avatar file in the engine; its head, motion and camera."""
         message = self.submit("open_avatar", {"path": str(path)}).result(timeout_s)
         return OpenAvatar(message.header, message.arrays)
+
+    def open_motion(
+        self, path: Path, avatar: str, timeout_s: float = PROGRESS_TIMEOUT_S
+    ) -> OpenMotion:
+        """The motion of a capture folder or avatar file, for the head of an open avatar."""
+        asked = {"path": str(path), "avatar": avatar}
+        message = self.submit("open_motion", asked).result(timeout_s)
+        return OpenMotion(message.header, message.arrays)
 
     def close_avatar(self, handle: str) -> None:
         """Let the engine forget an avatar, whenever it comes to it."""

@@ -35,6 +35,14 @@ class OpenAvatar:
 
 
 @dataclass(frozen=True)
+class OpenMotion:
+    """Tracked motion, for the head of an avatar that is open; see `Session.open_motion`."""
+
+    header: Mapping  # fps, frames, source_model, transferred, lost
+    arrays: Mapping[str, np.ndarray]  # motion.psi, motion.theta, motion.translation, motion.seconds
+
+
+@dataclass(frozen=True)
 class RenderRequest:
     """One frame to render. The camera's world is the avatar's head space, m; OpenCV axes."""
 
