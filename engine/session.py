@@ -174,7 +174,8 @@ def describe(file: "AvatarFile") -> tuple[dict, dict[str, np.ndarray]]:
     Arrays: vertices [V, 3] m, faces [F, 3], uv [U, 2], uv_faces [F, 3], expressions [E, V, 3]
     float16 m, joints [J, 3] m, skin_weights [V, J], correctives [K, V, 3] float16 m,
     corrective_index [K], vertex_part [V], vertex_region [V], part_weights [V, P] float16,
-    motion.psi [N, E], motion.theta [N, J, 3] rad, motion.translation [N, 3] m, thumbnail [h, w, 3] uint8.
+    motion.psi [N, E], motion.theta [N, J, 3] rad, motion.translation [N, 3] m, thumbnail
+    [h, w, 3] uint8.
     """
     from .head.skinning import smooth_labels
 
