@@ -11,13 +11,16 @@ opposite one. The engine in `engine/` runs in a process of its own and is never 
 
 def modules() -> tuple:
     """The modules that have CLASSES, in the order in which Blender must learn of them."""
-    from .operators import avatar, compositor, engine, jobs, render
+    from .operators import avatar, compositor, engine, jobs, motion, overrides, render
+    from .panels import motion as motion_panels
     from .panels import properties_editor, sidebar
     from .partnerface_blender import preferences, properties
     from .partnerface_blender.rendering import render_engine
+    from .partnerface_blender.rig import parts
 
-    parts = (preferences, properties, render_engine)
-    return (*parts, engine, jobs, avatar, render, compositor, sidebar, properties_editor)
+    data = (preferences, properties, parts, render_engine)
+    operators = (engine, jobs, avatar, render, compositor, motion, overrides)
+    return (*data, *operators, sidebar, motion_panels, properties_editor)
 
 
 def register() -> None:
@@ -27,11 +30,13 @@ def register() -> None:
     from .partnerface_blender import properties
     from .partnerface_blender.connection import engine_link
     from .partnerface_blender.rendering import render_engine
+    from .partnerface_blender.rig import parts
 
     for module in modules():
         for cls in module.CLASSES:
             bpy.utils.register_class(cls)
     properties.attach()
+    parts.attach()
     render_engine.attach()
     engine_link.attach()
 
@@ -44,12 +49,14 @@ def unregister() -> None:
     from .partnerface_blender.connection import engine_link
     from .partnerface_blender.jobs import watch as job_watch
     from .partnerface_blender.rendering import render_engine
+    from .partnerface_blender.rig import parts
     from .partnerface_blender.viewport import view as viewport
 
     job_watch.detach()
     viewport.detach()
     engine_link.detach()
     render_engine.detach()
+    parts.detach()
     properties.detach()
     for module in reversed(modules()):
         for cls in reversed(module.CLASSES):

@@ -28,6 +28,37 @@ def new_fcurve(
     )
 
 
+def remove_fcurve(owner: bpy.types.ID, action: bpy.types.Action, path: str, index: int) -> None:
+    """Take the F-curve of the owner's property out of its assigned action, if it is there."""
+    curves = find_fcurves(owner, action)
+    curve = curves.find(path, index=index) if curves is not None else None
+    if curve is not None:
+        curves.remove(curve)
+
+
+def find_fcurves(
+    owner: bpy.types.ID, action: bpy.types.Action
+) -> bpy.types.bpy_prop_collection | None:
+    """The F-curves of the owner in its assigned action; None where there are none yet."""
+    if not hasattr(action, "fcurve_ensure_for_datablock"):
+        return action.fcurves
+    slot = owner.animation_data.action_slot
+    bags = [
+        bag
+        for layer in action.layers
+        for strip in layer.strips
+        for bag in strip.channelbags
+        if slot is not None and bag.slot_handle == slot.handle
+    ]
+    return bags[0].fcurves if bags else None
+
+
+def use_slot_of(strip: bpy.types.NlaStrip, data: bpy.types.AnimData) -> None:
+    """Let a strip of the assigned action play the slot that plays now; Blender 4.2 has no slots."""
+    if hasattr(strip, "action_slot") and data.action_slot is not None:
+        strip.action_slot = data.action_slot
+
+
 # ------------------------------------------------------------------------------ compositor
 
 _SHARED_NODES = hasattr(bpy.types, "ShaderNodeMath") and bpy.app.version >= (5, 0, 0)

@@ -12,6 +12,7 @@ from .. import axes
 from . import sliders
 from .arkit import HALVES
 from .build import BONE_NAMES, BONES
+from .parts import part_expressions
 from .rotations import axis_angle_of_matrix, nearest_rotation
 
 
@@ -25,7 +26,7 @@ class RigError(PartNerFaceError):
 class Parameters:
     """One frame of parameters, as the engine takes them."""
 
-    psi: np.ndarray  # [E] float32
+    psi: np.ndarray  # [E] float32; [P, E] where a part has an override
     theta: np.ndarray  # [J, 3] float32 rad, axis-angle, head space
     translation: np.ndarray  # [3] float32 m, head space
 
@@ -45,7 +46,8 @@ def read_parameters(
     """
     evaluated = rig.evaluated_get(depsgraph)
     theta, translation = read_pose(evaluated)
-    return Parameters(read_expressions(evaluated, depsgraph, expression_names), theta, translation)
+    psi = read_expressions(evaluated, depsgraph, expression_names)
+    return Parameters(part_expressions(evaluated, psi, expression_names), theta, translation)
 
 
 def read_expressions(

