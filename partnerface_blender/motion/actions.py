@@ -65,7 +65,8 @@ def _push_down(data: bpy.types.AnimData) -> None:
     track.name = action.name
     strip = track.strips.new(action.name, int(action.frame_range[0]), action)
     use_slot_of(strip, data)
-    strip.extrapolation = "HOLD"
+    # Before and after it, a strip on top lets through what lies below; the lowest one holds.
+    strip.extrapolation = "NOTHING" if len(data.nla_tracks) > 1 else "HOLD"
     data.action = None
 
 

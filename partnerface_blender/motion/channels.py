@@ -9,12 +9,13 @@ import numpy as np
 from mathutils import Matrix
 
 from .. import axes
-from ..rig.arkit import TURNS
+from ..rig.arkit import HALVES, NAMES, TURNS
 from ..rig.build import BONE_NAMES, rest_bases
 from ..rig.rotations import euler_of_matrix, matrix_of_axis_angle
-from ..rig.sliders import all_slider_names, slider_path
+from ..rig.sliders import HARD_LIMIT, all_slider_names, slider_path
 
 EYES = ("eye.L", "eye.R")
+ONE_WAY = frozenset((*NAMES, *(half for halves in HALVES.values() for half in halves)))
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,30 @@ def slider_channels(
         values: slider → [F]; names that the rig has no slider for are left out.
         wanted: which sliders to lay.
     """
-    found = []
+    found, values = [], within_reach(rig, values)
     for name in all_slider_names(rig):
         if wanted.slider(name):
             owner, path, index = slider_path(rig, name)
             of = np.asarray(values.get(name, np.zeros(1)))
             found.append(Channel(owner, path, index, "Expressions", of))
+    return found
+
+
+def within_reach(rig: bpy.types.Object, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The sliders' values as the shape keys can follow them; their ranges are widened for it.
+
+    ARKit's shapes go one way: less than none of one is none, or as little as the clip ever had.
+    """
+    head, found = rig.partnerface.head, dict(values)
+    keys = head.data.shape_keys if head is not None and head.type == "MESH" else None
+    for name in values.keys() & (set(keys.key_blocks.keys()) if keys is not None else set()):
+        block = keys.key_blocks[name]
+        if name in ONE_WAY:
+            found[name] = np.maximum(values[name], min(0.0, block.slider_min))
+        found[name] = np.clip(found[name], -HARD_LIMIT, HARD_LIMIT)
+        if keys.is_editable:
+            block.slider_min = min(block.slider_min, float(found[name].min()))
+            block.slider_max = max(block.slider_max, float(found[name].max()))
     return found
 
 

@@ -158,9 +158,10 @@ def blender_neutral(avatar, capture):
     import numpy as np
     from blender_side import addon, load_avatar
 
-    scene, rig, _ = load_avatar(avatar)
+    scene, rig, head = load_avatar(avatar)
     found = opened(avatar)
     names, arrays = found.header["expression_names"], found.arrays
+    lowest = [min(0.0, head.data.shape_keys.key_blocks[name].slider_min) for name in names]
     rig.animation_data.action = None
     sliders = addon("rig.sliders")
     for name in sliders.all_slider_names(rig):
@@ -185,6 +186,7 @@ def blender_neutral(avatar, capture):
     )
     moved = retarget.relative_motion(source, source[2], target)
     wanted = {n: getattr(moved, n) for n in ("psi", "theta", "translation")}
+    wanted["psi"] = np.maximum(wanted["psi"], lowest)  # less than none of a shape is none
     frames = [(n + 1, n) for n in range(len(source.psi))]
     return {
         **errors(rig, scene, names, wanted, frames),
@@ -259,7 +261,7 @@ def blender_take(avatar, take, frames):
     import numpy as np
     from blender_side import addon, load_avatar
 
-    scene, rig, head = load_avatar(avatar)
+    scene, rig, _ = load_avatar(avatar)
     names = opened(avatar).header["expression_names"]
     scene.render.fps, scene.render.fps_base = 30, 1.0
     say = bpy.ops.partnerface.import_face_recording
