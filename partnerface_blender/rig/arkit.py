@@ -38,7 +38,7 @@ HALVES = {
     "browInnerUp": ("browInnerUpLeft", "browInnerUpRight"),
     "cheekPuff": ("cheekPuffLeft", "cheekPuffRight"),
 }
-JAW_OPEN = 0.35  # rad that a full jawOpen turns the jaw down
+JAW_OPEN = 0.4  # rad that a full jawOpen turns the jaw down
 # What a full slider does to a bone's rotation about its own axes: bone, axis, rad. Every bone's x
 # is the subject's left; an eye looks along its y, so that z points down.
 _UP, _DOWN, _ACROSS = math.radians(25), math.radians(30), math.radians(35)
