@@ -175,11 +175,14 @@ def describe(file: "AvatarFile") -> tuple[dict, dict[str, np.ndarray]]:
     float16 m, joints [J, 3] m, skin_weights [V, J], correctives [K, V, 3] float16 m,
     corrective_index [K], vertex_part [V], vertex_region [V], part_weights [V, P] float16,
     motion.psi [N, E], motion.theta [N, J, 3] rad, motion.translation [N, 3] m, thumbnail
-    [h, w, 3] uint8.
+    [h, w, 3] uint8; arkit.psi [A, E] and arkit.jaw [A, 3] rad, what stands for each of ARKit's
+    names that are no expressions of this head (header `arkit_names`, A of them).
     """
+    from .head.arkit import arkit_shapes
     from .head.skinning import smooth_labels
 
     head = file.head
+    arkit = arkit_shapes(head)
     header = {
         "method": file.method,
         "config": dict(file.config),
@@ -187,6 +190,7 @@ def describe(file: "AvatarFile") -> tuple[dict, dict[str, np.ndarray]]:
         "camera": file.camera.to_json(),
         "fps": file.fps,
         "expression_names": list(head.expression_names),
+        "arkit_names": list(arkit.names),
         "joint_names": list(JOINTS),
         "joint_parents": list(JOINT_PARENTS),
         "part_names": list(PARTS),
@@ -207,6 +211,7 @@ def describe(file: "AvatarFile") -> tuple[dict, dict[str, np.ndarray]]:
         "vertex_region",
     )
     arrays = {name: getattr(head, name) for name in names}
+    arrays |= {"arkit.psi": arkit.psi, "arkit.jaw": arkit.jaw}
     weights = smooth_labels(head, head.vertex_part, len(PARTS)).astype(np.float16)
     arrays |= file.motion.to_arrays() | {"thumbnail": file.thumbnail, "part_weights": weights}
     return header, arrays

@@ -9,7 +9,7 @@ import numpy as np
 
 from .connection.engine_process import OpenAvatar
 from .rendering import cameras
-from .rig import animation, sliders
+from .rig import animation, wiring
 from .rig import build as rig
 
 FIRST_FRAME = 1
@@ -48,6 +48,7 @@ def load_avatar(
     collection.objects.link(head)
     psi = arrays["motion.psi"]
     lowest, highest = (float(psi.min()), float(psi.max())) if psi.size else (0.0, 1.0)
+    combinations = dict(zip(header["arkit_names"], arrays["arkit.psi"], strict=True))
     rig.add_shape_keys(
         head,
         header["expression_names"],
@@ -55,11 +56,11 @@ def load_avatar(
         arrays["expressions"],
         np.floor(lowest * 10) / 10,
         np.ceil(highest * 10) / 10,
+        combinations,
     )
     rig.add_vertex_groups(head, arrays["skin_weights"])
     rig.bind(head, armature)
-    keys = [block.name for block in head.data.shape_keys.key_blocks[1:]]
-    sliders.add_sliders(armature, head, keys, np.floor(lowest * 10) / 10)
+    wiring.wire_controls(armature, head, header, arrays, np.floor(lowest * 10) / 10)
     armature.partnerface.path = stored_path(path)
     armature.partnerface.head = head
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from .. import axes
 from ..blender_versions import new_fcurve
-from .build import BONE_NAMES, rest_bases
-from .rotations import euler_of_matrix, matrix_of_axis_angle
+from .build import rest_bases
 from .sliders import slider_path
+from .wiring import bone_angles
 
 _LINEAR = 1  # the number of 'LINEAR' in Keyframe.interpolation
 
@@ -39,14 +39,13 @@ def key_motion(
         owner, path, index = slider_path(rig, name)
         _write_curve(new_fcurve(owner, action, path, index, "Expressions"), frames, psi[:, e])
 
-    bases = rest_bases(rig)
-    turns = matrix_of_axis_angle(theta)  # [N, J, 3, 3]
-    for j, name in enumerate(BONE_NAMES):
-        angles = euler_of_matrix(axes.turn_into(turns[:, j], bases[j]))  # [N, 3]
+    for name, angles in bone_angles(rig, theta).items():
         path = f'pose.bones["{name}"].rotation_euler'
         for axis in range(3):
             _write_curve(new_fcurve(rig, action, path, axis, name), frames, angles[:, axis])
-    shifts = axes.to_rig(np.asarray(translation, np.float64)) @ bases[0]  # in the root's rest basis
+    shifts = (
+        axes.to_rig(np.asarray(translation, np.float64)) @ rest_bases(rig)[0]
+    )  # in the root's rest basis
     for axis in range(3):
         curve = new_fcurve(rig, action, 'pose.bones["root"].location', axis, "root")
         _write_curve(curve, frames, shifts[:, axis])

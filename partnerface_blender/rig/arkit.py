@@ -38,21 +38,21 @@ HALVES = {
     "browInnerUp": ("browInnerUpLeft", "browInnerUpRight"),
     "cheekPuff": ("cheekPuffLeft", "cheekPuffRight"),
 }
-JAW_OPEN = 0.35  # rad that a full jawOpen turns the jaw down
-# What a full slider does to a bone's rotation about its own axes: bone, axis, rad. Every bone's x
-# is the subject's left; an eye looks along its y, so that z points down.
+JAW_OPEN = 0.4  # rad that a full jawOpen turns the jaw down
+# What a full slider does to a bone's rotation about its own axes: name, bone, axis, rad. Every
+# bone's x is the subject's left; an eye looks along its y, so that its z points down.
 _UP, _DOWN, _ACROSS = math.radians(25), math.radians(30), math.radians(35)
-TURNS: dict[str, tuple[str, int, float]] = {
-    "jawOpen": ("jaw", 0, JAW_OPEN),
-    "eyeLookUpLeft": ("eye.L", 0, -_UP),
-    "eyeLookUpRight": ("eye.R", 0, -_UP),
-    "eyeLookDownLeft": ("eye.L", 0, _DOWN),
-    "eyeLookDownRight": ("eye.R", 0, _DOWN),
-    "eyeLookInLeft": ("eye.L", 2, _ACROSS),
-    "eyeLookInRight": ("eye.R", 2, -_ACROSS),
-    "eyeLookOutLeft": ("eye.L", 2, -_ACROSS),
-    "eyeLookOutRight": ("eye.R", 2, _ACROSS),
-}
+LOOKS: tuple[tuple[str, str, int, float], ...] = (
+    ("eyeLookUpLeft", "eye.L", 0, -_UP),
+    ("eyeLookUpRight", "eye.R", 0, -_UP),
+    ("eyeLookDownLeft", "eye.L", 0, _DOWN),
+    ("eyeLookDownRight", "eye.R", 0, _DOWN),
+    ("eyeLookInLeft", "eye.L", 2, _ACROSS),
+    ("eyeLookInRight", "eye.R", 2, -_ACROSS),
+    ("eyeLookOutLeft", "eye.L", 2, -_ACROSS),
+    ("eyeLookOutRight", "eye.R", 2, _ACROSS),
+)
+TURNS = (*LOOKS, ("jawOpen", "jaw", 0, JAW_OPEN))
 
 
 def mirrored(name: str) -> str:

@@ -5,7 +5,7 @@ Rest positions are the subject's own. Every bone's local x axis is the subject's
 turning a bone about its x nods, whatever way the bone points.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import bpy
 import numpy as np
@@ -13,7 +13,7 @@ from mathutils import Matrix
 
 from .. import axes
 from .arkit import HALVES
-from .controls import DRIVE, DRIVEN, control_bones
+from .controls import DRIVE, DRIVEN, control_bones, dress_bones
 from .sliders import HARD_LIMIT
 
 # In the engine's order of joints: bone name, parent, direction in head space, length in m.
@@ -66,8 +66,9 @@ def add_shape_keys(
     expressions: np.ndarray,
     lowest: float,
     highest: float,
+    combinations: Mapping[str, np.ndarray],
 ) -> None:
-    """Give the mesh a Basis, one shape key for each expression, and ARKit's for two halves.
+    """Give the mesh a Basis, one shape key for each expression, and ARKit's for two halves or more.
 
     Args:
         head: the mesh object.
@@ -76,6 +77,7 @@ def add_shape_keys(
         expressions: [E, V, 3] m, head space.
         lowest: the smallest value that must be reachable.
         highest: the largest one.
+        combinations: name → psi [E] of further keys.
     """
     head.shape_key_add(name="Basis", from_mix=False)
     head.data.shape_keys.name = head.name
@@ -83,6 +85,8 @@ def add_shape_keys(
     for whole, halves in HALVES.items():
         if whole not in moves and moves.keys() >= set(halves):
             moves[whole] = moves[halves[0]] + moves[halves[1]]
+    for name, psi in combinations.items():
+        moves[name] = np.tensordot(psi, expressions.astype(np.float32), 1)
     for name, offsets in moves.items():
         block = head.shape_key_add(name=name, from_mix=False)
         block.value = 0.0  # from Blender 5.0 on a new key begins at 1
@@ -131,11 +135,7 @@ def build_armature_object(
             _add_bone(armature, *bone).use_deform = False
     finally:
         bpy.ops.object.mode_set(mode="OBJECT")
-    for bone in rig.pose.bones:
-        bone.rotation_mode = "XYZ"
-        bone.lock_scale = (True, True, True)
-        if not bone.name.startswith(("root", "gaze")):
-            bone.lock_location = (True, True, True)
+    dress_bones(rig)
     return rig
 
 

@@ -1,18 +1,35 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rig's bones beyond the engine's: sliders, gaze target, and what turns as sliders say.
+"""The rig's bones beyond the engine's, and what all of them look like.
 
 face                    holds the sliders; stands beside the head
 drive_jaw, drive_eye.L  turn as sliders say; jaw and eyes hang on them and turn by hand besides
 gaze, gaze.L, gaze.R    where the eyes look, when they follow
 """
 
+import bpy
 import numpy as np
 
-from .sliders import FACE
+from .bone_shapes import shape_object
+from .sliders import FACE, GAZE
 
 DRIVEN = ("jaw", "eye.L", "eye.R")
 DRIVE = "drive_"
-GAZE = "gaze"
+CONTROLS = "Controls"  # bone collections
+MECHANISM = "Mechanism"
+LEFT_COLOUR, RIGHT_COLOUR, MIDDLE_COLOUR = "THEME04", "THEME01", "THEME09"
+# Bone → shape, its size in lengths of the bone, and how far along the bone it stands.
+SHAPES = {
+    "root": ("arrows", 1.9, 0.0),
+    "neck": ("ring", 1.0, 0.25),
+    "jaw": ("arc", 0.62, 0.95),
+    "eye.L": ("ring", 0.34, 1.15),
+    "eye.R": ("ring", 0.34, 1.15),
+    FACE: ("smile", 0.75, 0.5),
+    GAZE: ("bar", 1.0, 0.0),
+    f"{GAZE}.L": ("ring", 0.9, 0.0),
+    f"{GAZE}.R": ("ring", 0.9, 0.0),
+}
+FREE = ("root", GAZE, f"{GAZE}.L", f"{GAZE}.R")  # may be moved, not only turned
 
 
 def control_bones(joints: np.ndarray) -> list[tuple[str, str | None, tuple, np.ndarray, float]]:
@@ -23,10 +40,40 @@ def control_bones(joints: np.ndarray) -> list[tuple[str, str | None, tuple, np.n
     """
     left, right = joints[3], joints[4]
     middle, apart = (left + right) / 2, float(np.linalg.norm(left - right))
-    ahead = np.array([0.0, 0.0, 6.0]) * apart
+    ahead, beside = np.array([0.0, 0.0, 6.0]) * apart, np.array([2.6, 0.0, 0.0]) * apart
     return [
-        (FACE, "neck", (0.0, 1.0, 0.0), middle + np.array([2.6, 0.0, 0.0]) * apart, 0.6 * apart),
+        (FACE, "neck", (0.0, 1.0, 0.0), middle + beside, 0.6 * apart),
         (GAZE, None, (0.0, 0.0, 1.0), middle + ahead, 0.5 * apart),
         (f"{GAZE}.L", GAZE, (0.0, 0.0, 1.0), left + ahead, 0.25 * apart),
         (f"{GAZE}.R", GAZE, (0.0, 0.0, 1.0), right + ahead, 0.25 * apart),
     ]
+
+
+def dress_bones(rig: bpy.types.Object) -> None:
+    """Give every bone its rotation mode, locks, shape, colour and bone collection."""
+    shown = rig.data.collections.new(CONTROLS)
+    hidden = rig.data.collections.new(MECHANISM)
+    hidden.is_visible = False
+    for bone in rig.pose.bones:
+        bone.rotation_mode = "XYZ"
+        bone.lock_scale = (True, True, True)
+        bone.lock_location = (bone.name not in FREE,) * 3
+        if bone.name.startswith(DRIVE):
+            hidden.assign(bone.bone)
+            bone.lock_rotation = (True, True, True)
+            continue
+        shown.assign(bone.bone)
+        if bone.name == FACE or bone.name.startswith(GAZE):
+            bone.lock_rotation = (True, True, True)
+        _dress(bone)
+
+
+def _dress(bone: bpy.types.PoseBone) -> None:
+    shape, size, along = SHAPES[bone.name]
+    bone.custom_shape = shape_object(shape)
+    bone.custom_shape_scale_xyz = (size, size, size)
+    bone.custom_shape_translation = (0.0, along * bone.bone.length, 0.0)
+    bone.use_custom_shape_bone_size = True
+    side = {"L": LEFT_COLOUR, "R": RIGHT_COLOUR}.get(bone.name.rpartition(".")[2], MIDDLE_COLOUR)
+    bone.bone.color.palette = side
+    bone.bone.show_wire = True

@@ -12,6 +12,7 @@ from .. import axes
 from . import sliders
 from .arkit import HALVES
 from .build import BONE_NAMES, BONES
+from .combinations import add_combinations
 from .parts import part_expressions
 from .rotations import axis_angle_of_matrix, nearest_rotation
 
@@ -68,6 +69,7 @@ def read_expressions(
     for whole in HALVES.keys() - set(names):
         for half in HALVES[whole]:
             values[half] = values.get(half, 0.0) + values.get(whole, 0.0)
+    add_combinations(rig, values, values)
     return np.array([values.get(name, 0.0) for name in names], np.float32)
 
 

@@ -12,7 +12,9 @@ import bpy
 
 from . import arkit
 
-FACE = "face"  # the bone
+FACE = "face"  # the bone of the sliders
+GAZE = "gaze"  # the bone that the eyes look at when they follow it
+LIDS = {"eyeBlinkLeft": "lids_left", "eyeBlinkRight": "lids_right"}  # slider → property of GAZE
 HARD_LIMIT = 10.0  # Blender clamps shape keys there
 
 
@@ -37,9 +39,9 @@ def slider_path(rig: bpy.types.Object, name: str) -> tuple[bpy.types.ID, str, in
     return keys, f'key_blocks["{bpy.utils.escape_identifier(name)}"].value', 0
 
 
-def property_path(name: str) -> str:
-    """The data path of a property of the face bone, from the rig."""
-    return f'pose.bones["{FACE}"]["{bpy.utils.escape_identifier(name)}"]'
+def property_path(name: str, bone: str = FACE) -> str:
+    """The data path of a property of a bone, from the rig."""
+    return f'pose.bones["{bone}"]["{bpy.utils.escape_identifier(name)}"]'
 
 
 def all_slider_names(rig: bpy.types.Object) -> list[str]:
@@ -74,47 +76,74 @@ def set_slider(rig: bpy.types.Object, name: str, value: float) -> None:
 
 
 def add_sliders(
-    rig: bpy.types.Object, head: bpy.types.Object, names: Iterable[str], lowest: float
+    rig: bpy.types.Object,
+    head: bpy.types.Object,
+    lowest: float,
+    turns: Iterable[tuple[str, str, int, float]] = arkit.TURNS,
 ) -> None:
     """Give the face bone a property for each shape key and each bone that ARKit moves; drive them.
 
     Args:
         rig: with the bone `face`.
-        head: its mesh, with a shape key for each of `names`.
-        names: the sliders of shape keys.
-        lowest: the smallest value that the panel's slider reaches without typing.
+        head: its mesh with shape keys.
+        lowest: the smallest value that the slider of a coefficient reaches without typing.
+        turns: slider, bone, axis of the bone, and rad that a slider of 1 turns it by.
     """
-    for name in names:
-        add_property(rig, name, min(0.0, lowest), 1.0, f"How strongly the face does {name}")
-        block = head.data.shape_keys.key_blocks[name]
-        drive_by_sum(block, "value", rig, [name])
-    for name, (bone, axis, turn) in arkit.TURNS.items():
-        add_property(rig, name, 0.0, 1.0, f"{name}: turns the bone {bone}, on top of its own pose")
+    turns = list(turns)
+    arms = {name: bone for name, bone, _, _ in turns}
+    blocks = list(head.data.shape_keys.key_blocks[1:])
+    for name in dict.fromkeys([*(block.name for block in blocks), *arms]):
+        about = f"{name}: one of the head's shapes"
+        if name in arms:
+            about = f"{name}: turns the bone {arms[name]}, beside what it is turned by hand"
+        low = 0.0 if name in arkit.NAMES else min(0.0, lowest)
+        add_property(rig, FACE, name, low, 1.0, about)
+    for block in blocks:
+        drive_by_sum(block, "value", rig, [property_path(block.name)])
+    for name, bone, axis, turn in turns:
         _drive_turn(rig, f"drive_{bone}", axis, name, turn)
 
 
 def add_property(
-    rig: bpy.types.Object, name: str, low: float, high: float, description: str, value: float = 0.0
+    rig: bpy.types.Object,
+    bone: str,
+    name: str,
+    low: float,
+    high: float,
+    description: str,
+    value: float | bool = 0.0,
 ) -> None:
-    """A property of the face bone that can be keyed, driven and overridden."""
-    face = rig.pose.bones[FACE]
-    face[name] = float(value)
-    face.id_properties_ui(name).update(
-        min=-HARD_LIMIT, max=HARD_LIMIT, soft_min=low, soft_max=high, default=float(value),
-        description=description,
-    )  # fmt: skip
-    face.property_overridable_library_set(f'["{bpy.utils.escape_identifier(name)}"]', True)
+    """A property of a bone that can be keyed, driven and overridden."""
+    owner = rig.pose.bones[bone]
+    owner[name] = value
+    shown = owner.id_properties_ui(name)
+    if isinstance(value, bool):
+        shown.update(default=value, description=description)
+    else:
+        shown.update(min=-HARD_LIMIT, max=HARD_LIMIT, soft_min=low, soft_max=high,
+                     default=value, description=description)  # fmt: skip
+    path = f'["{bpy.utils.escape_identifier(name)}"]'
+    owner.property_overridable_library_set(path, True)
 
 
 def drive_by_sum(
-    owner: bpy.types.bpy_struct, path: str, rig: bpy.types.Object, names: Iterable[str]
+    owner: bpy.types.bpy_struct, path: str, rig: bpy.types.Object, sources: Iterable[str]
 ) -> None:
-    """Let a property be the sum of some of the face bone's; no Python runs for it."""
+    """Let a property be the sum of what the rig has at some data paths; no Python runs for it."""
     owner.driver_remove(path)
     driver = owner.driver_add(path).driver
     driver.type = "SUM"
-    for name in names:
-        _add_variable(driver, f"v{len(driver.variables)}", rig, name)
+    for source in sources:
+        add_variable(driver, rig, source)
+
+
+def add_variable(driver: bpy.types.Driver, rig: bpy.types.Object, source: str) -> str:
+    """A variable of the driver that reads the rig's data path; its name."""
+    made = driver.variables.new()
+    made.name = f"v{len(driver.variables) - 1}"
+    made.targets[0].id = rig
+    made.targets[0].data_path = source
+    return made.name
 
 
 def _drive_turn(rig: bpy.types.Object, bone: str, axis: int, name: str, turn: float) -> None:
@@ -125,18 +154,10 @@ def _drive_turn(rig: bpy.types.Object, bone: str, axis: int, name: str, turn: fl
     if curve is None:
         curve = rig.pose.bones[bone].driver_add("rotation_euler", axis)
         curve.driver.expression = ""
-    driver = curve.driver
-    variable = _add_variable(driver, f"v{len(driver.variables)}", rig, name)
+    variable = add_variable(curve.driver, rig, property_path(name))
     # Sums of products are simple expressions: Blender computes them itself, Python allowed or not.
-    driver.expression = f"{driver.expression} + {turn:.6f} * {variable}".removeprefix(" + ")
-
-
-def _add_variable(driver: bpy.types.Driver, variable: str, rig: bpy.types.Object, name: str) -> str:
-    made = driver.variables.new()
-    made.name = variable
-    made.targets[0].id = rig
-    made.targets[0].data_path = property_path(name)
-    return variable
+    said = curve.driver.expression
+    curve.driver.expression = f"{said} + {turn:.5f} * {variable}".removeprefix(" + ")
 
 
 def read_values(rig: bpy.types.Object, head: bpy.types.Object | None) -> dict[str, float]:
@@ -153,7 +174,10 @@ def read_values(rig: bpy.types.Object, head: bpy.types.Object | None) -> dict[st
     if head is not None and (face is None or _follows(head, rig)):
         blocks = head.data.shape_keys.key_blocks[1:]
         return {block.name: 0.0 if block.mute else block.value for block in blocks}
-    return {name: value for name, value in face.items() if isinstance(value, float)}
+    values = {name: value for name, value in face.items() if isinstance(value, float)}
+    for name, lids in LIDS.items():
+        values[name] = values.get(name, 0.0) + rig.pose.bones[GAZE].get(lids, 0.0)
+    return values
 
 
 def _follows(head: bpy.types.Object, rig: bpy.types.Object) -> bool:
