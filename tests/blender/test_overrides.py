@@ -265,3 +265,88 @@ def test_a_silent_mouth_changes_the_mouth_s_pixels_and_hardly_others(in_blender,
     assert found["share"] > 0.95
     assert found["far"] < 0.01 * found["mean"]
     assert found["again"] == 0.0
+
+
+def blender_lives_on(avatar, folder):
+    """Undo, copies, and a linked rig with a library override."""
+    import bpy
+    from blender_side import addon, stop_engine
+
+    _, rig, _, names, _ = smiling(avatar)
+    parts, name = addon("rig.parts"), rig.name
+    mouth, own = parts.PARTS.index("mouth"), parts.own_name("mouth", "jawLeft")
+    bpy.ops.partnerface.override_part(part="mouth")
+    bpy.ops.partnerface.add_part_slider(part="mouth", expression="jawLeft")
+    bpy.context.preferences.edit.use_global_undo = True
+    bpy.ops.ed.undo_push(message="begin")
+    begin, out = values(bpy.data.objects[name], names), {}
+    for step in range(20):
+        bpy.data.objects[name].partnerface_parts.mouth.gain = step / 20
+        bpy.data.objects[name][own] = step / 10
+        bpy.ops.ed.undo_push(message=f"step {step}")
+    bpy.data.objects[name].update_tag()
+    far = values(bpy.data.objects[name], names)
+    out["far"] = float(abs(far[mouth] - begin).max())
+    for _ in range(20):
+        bpy.ops.ed.undo()
+    back = values(bpy.data.objects[name], names)
+    out["undone"] = [back.ndim, float(abs(back - begin).max())]
+    for _ in range(20):
+        bpy.ops.ed.redo()
+    out["redone"] = float(abs(values(bpy.data.objects[name], names) - far).max())
+
+    # A copy has its own overrides, and the first one keeps its.
+    rig = bpy.data.objects[name]
+    for item in (rig, rig.partnerface.head):
+        item.hide_set(False)
+        item.select_set(True)
+    bpy.context.view_layer.objects.active = rig
+    bpy.ops.object.duplicate()
+    copy = bpy.context.view_layer.objects.active
+    copy.partnerface_parts.mouth.gain = 0.1
+    copy[own] = 0.9
+    copy.update_tag()
+    jaw = names.index("jawLeft")
+    out["copy"] = [float(values(copy, names)[mouth, jaw]), float(values(rig, names)[mouth, jaw])]
+    bpy.data.objects.remove(copy)
+
+    # Linked with an override: gain and own sliders can be changed, saved and keyed.
+    bpy.ops.wm.save_as_mainfile(filepath=f"{folder}/library.blend")
+    collection = rig.users_collection[0].name
+    bpy.ops.wm.read_homefile(use_empty=True)
+    with bpy.data.libraries.load(f"{folder}/library.blend", link=True) as (_, to):
+        to.collections = [collection]
+    linked = to.collections[0]
+    made = linked.override_hierarchy_create(bpy.context.scene, bpy.context.view_layer)
+    rig = next(item for item in made.all_objects if item.type == "ARMATURE")
+    out["override"] = rig.override_library is not None
+    rig.partnerface_parts.mouth.gain = 0.3
+    rig[own] = 0.6
+    rig.keyframe_insert("partnerface_parts.brows.gain", frame=1)
+    bpy.ops.wm.save_as_mainfile(filepath=f"{folder}/shot.blend")
+    bpy.ops.wm.open_mainfile(filepath=f"{folder}/shot.blend")
+    rig = next(item for item in bpy.data.objects if item.type == "ARMATURE" and not item.library)
+    out["kept"] = [rig.partnerface_parts.mouth.gain, rig[own]]
+    out["heard"] = float(values(rig, names)[mouth, jaw])
+    out["refused"] = ""
+    try:
+        bpy.context.view_layer.objects.active = rig
+        bpy.ops.partnerface.override_part(part="brows")
+    except RuntimeError as error:
+        out["refused"] = str(error)
+    out["brows"] = bool(parts.heard_by(rig, "brows"))
+    stop_engine()
+    return out
+
+
+def test_overrides_live_through_undo_copies_and_libraries(in_blender, avatar, tmp_path):
+    found = in_blender(blender_lives_on, str(avatar), str(tmp_path))
+    assert found["far"] > 0.5
+    assert found["undone"] == [1, 0.0]
+    assert found["redone"] == 0.0
+    assert found["copy"] == pytest.approx([0.9, 1.9])
+    assert found["override"]
+    assert found["kept"] == pytest.approx([0.3, 0.6])
+    assert found["heard"] == pytest.approx(0.6)
+    assert found["refused"] == ""
+    assert found["brows"]

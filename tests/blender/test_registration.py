@@ -10,8 +10,8 @@ def traces():
     import bpy
 
     found = [name for name in dir(bpy.types) if "PARTNERFACE" in name.upper()]
-    found += [f"{owner}.partnerface" for owner in ("Object", "Scene")
-              if hasattr(getattr(bpy.types, owner), "partnerface")]  # fmt: skip
+    found += [f"{owner}.{name}" for owner in ("Object", "Scene")
+              for name in dir(getattr(bpy.types, owner)) if "partnerface" in name]  # fmt: skip
     groups = bpy.types.PropertyGroup.__subclasses__()
     found += [
         kind.__name__ for kind in groups if "partnerface" in kind.__module__ and kind.is_registered
