@@ -88,8 +88,8 @@ class LaidMotion:
         """Wait; but after the file selector begin anew, so that the interface goes on."""
         if not getattr(self, "_asked", False):
             return super().execute(context)
-        kind, name = self.bl_idname.split(".")
-        getattr(getattr(bpy.ops, kind), name)("INVOKE_DEFAULT", **self.as_keywords())
+        operator = getattr(bpy.ops.partnerface, type(self).__name__.partition("_OT_")[2])
+        operator("INVOKE_DEFAULT", **self.as_keywords())
         return {"CANCELLED"}
 
     def _place(self, path: Path) -> Place:
