@@ -92,6 +92,16 @@ class LaidMotion:
         operator("INVOKE_DEFAULT", **self.as_keywords())
         return {"CANCELLED"}
 
+    def draw(self, context: bpy.types.Context) -> None:
+        """The options beside the file selector: what, how much, from where, to where."""
+        self.layout.use_property_split = True
+        self.layout.use_property_decorate = False
+        for heading, names in self.sections:
+            column = self.layout.column(heading=heading)
+            for name in names:
+                column.prop(self, name)
+            self.layout.separator()
+
     def _place(self, path: Path) -> Place:
         return Place(
             self.name or path.stem, self.start, as_strip=self.as_strip, smoothing=self.smoothing
@@ -117,6 +127,12 @@ class PARTNERFACE_OT_import_motion(LaidMotion, WaitingOperator, bpy.types.Operat
     bl_options = {"REGISTER", "UNDO"}
 
     waiting_text = "PartNerFace: the engine reads the motion (Esc leaves)"
+    sections = (
+        ("Bring", ("expression", "jaw", "eyes", "head", "translation")),
+        ("", ("gain", "pose_gain", "smoothing")),
+        ("", ("neutral", "source_frame", "target_frame")),
+        ("", ("name", "start", "as_strip")),
+    )
 
     filter_glob: StringProperty(
         name="Filter",
@@ -138,7 +154,7 @@ class PARTNERFACE_OT_import_motion(LaidMotion, WaitingOperator, bpy.types.Operat
         default="FRAME",
     )
     source_frame: IntProperty(
-        name="Source's Neutral",
+        name="Neutral There",
         description="Frame of the capture, counted from 1, in which its face is at rest; 0 takes "
         "the calmest one",
         default=0,
@@ -205,6 +221,13 @@ class PARTNERFACE_OT_import_face_recording(LaidMotion, WaitingOperator, bpy.type
     bl_options = {"REGISTER", "UNDO"}
 
     waiting_text = "PartNerFace: reading the take (Esc leaves)"
+    sections = (
+        ("Bring", ("expression", "jaw", "eyes", "head")),
+        ("", ("gain", "pose_gain", "smoothing")),
+        ("", ("neutral_frame", "rate", "bone")),
+        ("Flip", ("flip_yaw", "flip_pitch", "flip_roll")),
+        ("", ("name", "start", "as_strip")),
+    )
 
     filter_glob: StringProperty(
         name="Filter",
@@ -235,15 +258,15 @@ class PARTNERFACE_OT_import_face_recording(LaidMotion, WaitingOperator, bpy.type
         ),
     )
     flip_yaw: BoolProperty(
-        name="Flip Turn", description="Turn the head to the other side", default=False
+        name="Turn", description="Turn the head to the other side", default=False
     )
     flip_pitch: BoolProperty(
-        name="Flip Nod",
+        name="Nod",
         description="Nod the other way, as takes in landscape need it",
         default=False,
     )
     flip_roll: BoolProperty(
-        name="Flip Tilt", description="Tilt the head to the other side", default=False
+        name="Tilt", description="Tilt the head to the other side", default=False
     )
 
     def prepare(self, context: bpy.types.Context) -> Callable[[], Recording]:

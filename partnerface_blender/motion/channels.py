@@ -11,6 +11,7 @@ from mathutils import Matrix
 from .. import axes
 from ..rig.arkit import HALVES, NAMES, TURNS
 from ..rig.build import BONE_NAMES, rest_bases
+from ..rig.parts import PARTS
 from ..rig.rotations import euler_of_matrix, matrix_of_axis_angle
 from ..rig.sliders import HARD_LIMIT, all_slider_names, slider_path
 
@@ -70,7 +71,7 @@ def slider_channels(
     """
     found, values = [], within_reach(rig, values)
     for name in all_slider_names(rig):
-        if wanted.slider(name):
+        if wanted.slider(name) and name.split(": ")[0] not in PARTS:  # those follow by themselves
             owner, path, index = slider_path(rig, name)
             of = np.asarray(values.get(name, np.zeros(1)))
             found.append(Channel(owner, path, index, "Expressions", of))
