@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What differs between Blender 4.2 and 5.x: actions and the compositor.
+"""What differs between Blender 4.2 and 5.x: actions, bones and the compositor.
 
 No other module asks for a version.
 """
@@ -26,6 +26,19 @@ def new_fcurve(
     return action.fcurves.find(path, index=index) or action.fcurves.new(
         path, index=index, action_group=group
     )
+
+
+# ------------------------------------------------------------------------------ bones
+
+
+def is_selected(bone: bpy.types.PoseBone) -> bool:
+    """Whether the bone is selected; Blender 5.0 keeps that on the pose."""
+    return bone.select if hasattr(bone, "select") else bone.bone.select
+
+
+def select_bone(bone: bpy.types.PoseBone, selected: bool) -> None:
+    """Select the bone, or not."""
+    (bone if hasattr(bone, "select") else bone.bone).select = selected
 
 
 # ------------------------------------------------------------------------------ compositor
