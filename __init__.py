@@ -11,13 +11,13 @@ opposite one. The engine in `engine/` runs in a process of its own and is never 
 
 def modules() -> tuple:
     """The modules that have CLASSES, in the order in which Blender must learn of them."""
-    from .operators import avatar, compositor, engine, jobs, posing, render
+    from .operators import avatar, compositor, engine, expressions, jobs, posing, render
     from .panels import properties_editor, rig, sidebar
     from .partnerface_blender import preferences, properties
     from .partnerface_blender.rendering import render_engine
 
     parts = (preferences, properties, render_engine)
-    operators = (engine, jobs, avatar, posing, render, compositor)
+    operators = (engine, jobs, avatar, posing, expressions, render, compositor)
     return (*parts, *operators, sidebar, rig, properties_editor)
 
 

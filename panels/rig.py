@@ -54,6 +54,9 @@ class PARTNERFACE_PT_pose(RigPanel, bpy.types.Panel):
         row = self.layout.row(align=True)
         row.operator_menu_enum("partnerface.select_controls", "which", icon="BONE_DATA")
         face = avatar_of(context).pose.bones.get(sliders.FACE)
+        column = self.layout.column(align=True)
+        column.operator_menu_enum("partnerface.apply_expression", "expression", icon="HIDE_OFF")
+        column.operator("partnerface.add_pose_assets", icon="ASSET_MANAGER")
         if face is not None and limits.SWITCH in face:
             row.prop(face, f'["{limits.SWITCH}"]', text="Limits", toggle=True)
 

@@ -28,6 +28,15 @@ def new_fcurve(
     )
 
 
+def curves_of_new(action: bpy.types.Action, slot: str) -> bpy.types.bpy_prop_collection:
+    """The F-curves of an object in an action that has none yet."""
+    if not hasattr(action, "layers"):
+        return action.fcurves
+    made = action.slots.new(id_type="OBJECT", name=slot)
+    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
+    return strip.channelbag(made, ensure=True).fcurves
+
+
 # ------------------------------------------------------------------------------ bones
 
 
