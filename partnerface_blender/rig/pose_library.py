@@ -75,10 +75,12 @@ def posed_parameters(
                 sliders.set_slider(rig, name, values.get(name, 0.0))
             context.view_layer.update()
             depsgraph = context.evaluated_depsgraph_get()
-            said = parameters.read_parameters(rig, depsgraph, names)
-            theta = np.zeros_like(said.theta)
-            theta[JAW] = said.theta[JAW]  # head and eyes look ahead
-            found[pose] = dict(zip(names, said.psi.tolist(), strict=True)), theta
+            evaluated = rig.evaluated_get(depsgraph)
+            psi = parameters.read_expressions(evaluated, depsgraph, names)
+            posed, _ = parameters.read_pose(evaluated)
+            theta = np.zeros_like(posed)
+            theta[JAW] = posed[JAW]  # head and eyes look ahead
+            found[pose] = dict(zip(names, psi.tolist(), strict=True)), theta
     finally:
         for name, value in kept.items():
             sliders.set_slider(rig, name, value)
