@@ -40,25 +40,25 @@ class PARTNERFACE_PT_pose(RigPanel, bpy.types.Panel):
             ("Key", "partnerface.key_pose", "KEY_HLT"),
             ("Reset", "partnerface.reset_pose", "LOOP_BACK"),
         ):
-            row = column.row(align=True)
-            row.operator(operator, text=f"{text} All", icon=icon).scope = "ALL"
-            row.operator(operator, text="Face").scope = "FACE"
-            row.operator(operator, text="Bones").scope = "BONES"
+            _, row = _line(column, text, icon)
+            for scope in ("ALL", "FACE", "BONES"):
+                row.operator(operator, text=scope.capitalize()).scope = scope
             row.operator(operator, text="", icon="RESTRICT_SELECT_OFF").scope = "SELECTED"
-        row = column.row(align=True)
-        for text, how, icon in (("Flip", "FLIP", "MOD_MIRROR"), ("L → R", "LEFT", "NONE"),
-                                ("R → L", "RIGHT", "NONE")):  # fmt: skip
-            row.operator("partnerface.mirror_pose", text=text, icon=icon).how = how
+        _, row = _line(column, "Mirror", "MOD_MIRROR")
+        for text, how in (("Flip", "FLIP"), ("L → R", "LEFT"), ("R → L", "RIGHT")):
+            row.operator("partnerface.mirror_pose", text=text).how = how
         chosen = row.operator("partnerface.mirror_pose", text="", icon="RESTRICT_SELECT_OFF")
         chosen.how, chosen.scope = "FLIP", "SELECTED"
         row = self.layout.row(align=True)
-        row.operator_menu_enum("partnerface.select_controls", "which", icon="BONE_DATA")
+        row.operator_menu_enum(
+            "partnerface.select_controls", "which", text="Select", icon="BONE_DATA"
+        )
         face = avatar_of(context).pose.bones.get(sliders.FACE)
+        if face is not None and limits.SWITCH in face:
+            row.prop(face, f'["{limits.SWITCH}"]', text="Limits", toggle=True)
         column = self.layout.column(align=True)
         column.operator_menu_enum("partnerface.apply_expression", "expression", icon="HIDE_OFF")
         column.operator("partnerface.add_pose_assets", icon="ASSET_MANAGER")
-        if face is not None and limits.SWITCH in face:
-            row.prop(face, f'["{limits.SWITCH}"]', text="Limits", toggle=True)
 
 
 class PARTNERFACE_PT_gaze(RigPanel, bpy.types.Panel):
@@ -138,10 +138,10 @@ def label_of(stem: str) -> str:
     return " ".join(word.capitalize() for word in words[1:])
 
 
-def _line(layout: bpy.types.UILayout, label: str) -> tuple:
+def _line(layout: bpy.types.UILayout, label: str, icon: str = "NONE") -> tuple:
     line = layout.split(factor=LABEL, align=True)
     line.use_property_split = False
-    line.label(text=label)
+    line.label(text=label, icon=icon)
     return line, line.row(align=True)
 
 

@@ -18,7 +18,7 @@ from .expressions import EXPRESSIONS, values_of
 
 TAG = "PartNerFace"
 JAW = BONE_NAMES.index("jaw")
-PICTURE_SIDE = 96  # px
+PICTURE_SIDE = 128  # px
 FIELD = 1.12  # the picture's height, in heights of the face from chin to crown
 
 
@@ -35,7 +35,7 @@ def add_pose_assets(
 
     Args:
         poses: name → slider → value.
-        pictures: name → [S, S, 4] float32 sRGB, straight alpha, first row on top; may lack some.
+        pictures: name → [S, S, 4] float32 sRGB, premultiplied, first row on top; may lack some.
     """
     made = []
     for name, values in poses.items():
@@ -130,9 +130,10 @@ def render_pictures(
 
 
 def as_icon(combined: Sequence) -> np.ndarray:
-    """Scene-linear, premultiplied [S, S, 4] → sRGB, straight."""
+    """Scene-linear, premultiplied [S, S, 4] → sRGB, premultiplied after the curve, as icons are."""
     plane = np.asarray(combined, np.float32)
     alpha = plane[..., 3:]
     linear = np.clip(plane[..., :3] / np.maximum(alpha, 1e-4), 0, 1)
     srgb = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.concatenate([srgb, np.clip(alpha, 0, 1)], -1).astype(np.float32)
+    alpha = np.clip(alpha, 0, 1)
+    return np.concatenate([srgb * alpha, alpha], -1).astype(np.float32)
