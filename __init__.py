@@ -11,16 +11,17 @@ opposite one. The engine in `engine/` runs in a process of its own and is never 
 
 def modules() -> tuple:
     """The modules that have CLASSES, in the order in which Blender must learn of them."""
-    from .operators import avatar, compositor, engine, jobs, motion, overrides, render
+    from .operators import avatar, compositor, engine, expressions, jobs, motion, overrides
+    from .operators import posing, render
     from .panels import motion as motion_panels
-    from .panels import properties_editor, sidebar
+    from .panels import properties_editor, rig, sidebar
     from .partnerface_blender import preferences, properties
     from .partnerface_blender.rendering import render_engine
     from .partnerface_blender.rig import parts
 
     data = (preferences, properties, parts, render_engine)
-    operators = (engine, jobs, avatar, render, compositor, motion, overrides)
-    return (*data, *operators, sidebar, motion_panels, properties_editor)
+    operators = (engine, jobs, avatar, posing, expressions, motion, overrides, render, compositor)
+    return (*data, *operators, sidebar, rig, motion_panels, properties_editor)
 
 
 def register() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What differs between Blender 4.2 and 5.x: actions and the compositor.
+"""What differs between Blender 4.2 and 5.x: actions, bones and the compositor.
 
 No other module asks for a version.
 """
@@ -57,6 +57,28 @@ def use_slot_of(strip: bpy.types.NlaStrip, data: bpy.types.AnimData) -> None:
     """Let a strip of the assigned action play the slot that plays now; Blender 4.2 has no slots."""
     if hasattr(strip, "action_slot") and data.action_slot is not None:
         strip.action_slot = data.action_slot
+
+
+def curves_of_new(action: bpy.types.Action, slot: str) -> bpy.types.bpy_prop_collection:
+    """The F-curves of an object in an action that has none yet."""
+    if not hasattr(action, "layers"):
+        return action.fcurves
+    made = action.slots.new(id_type="OBJECT", name=slot)
+    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
+    return strip.channelbag(made, ensure=True).fcurves
+
+
+# ------------------------------------------------------------------------------ bones
+
+
+def is_selected(bone: bpy.types.PoseBone) -> bool:
+    """Whether the bone is selected; Blender 5.0 keeps that on the pose."""
+    return bone.select if hasattr(bone, "select") else bone.bone.select
+
+
+def select_bone(bone: bpy.types.PoseBone, selected: bool) -> None:
+    """Select the bone, or not."""
+    (bone if hasattr(bone, "select") else bone.bone).select = selected
 
 
 # ------------------------------------------------------------------------------ compositor

@@ -16,6 +16,9 @@ QUALITIES = (  # the numbers are what .blend files hold
 )  # fmt: skip
 
 
+OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}  # by an artist who links the avatar from another file
+
+
 def show_shadow(avatar: "PARTNERFACE_PG_avatar", context: bpy.types.Context) -> None:
     """Make the head mesh a caster of shadows and nothing else, or leave it out of renders."""
     head = avatar.head
@@ -34,24 +37,28 @@ class PARTNERFACE_PG_avatar(bpy.types.PropertyGroup):
         description="The avatar's .safetensors file; // means beside the .blend",
         subtype="FILE_PATH",
         options=RELATIVE_PATH,
+        override=OVERRIDABLE,
     )
     # A pointer also keeps the mesh in every depsgraph the rig is in, even when it is hidden.
     head: PointerProperty(
         name="Head Mesh",
         description="The mesh whose shape keys are the avatar's expressions",
         type=bpy.types.Object,
+        override=OVERRIDABLE,
     )
     quality: EnumProperty(
         name="Quality",
         description="How finely the engine samples this avatar in final renders",
         items=QUALITIES,
         default="exact",
+        override=OVERRIDABLE,
     )
     casts_shadow: BoolProperty(
         name="Cast Shadow",
         description="Let the head mesh, unseen itself, throw shadows in Cycles renders",
         default=False,
         update=show_shadow,
+        override=OVERRIDABLE,
     )
 
 
@@ -158,7 +165,10 @@ def attach() -> None:
     """Hang the groups on their owners as `partnerface`."""
     for owner, group in OWNERS.items():
         owner.partnerface = PointerProperty(
-            type=group, name="PartNerFace", description="What PartNerFace remembers here"
+            type=group,
+            name="PartNerFace",
+            description="What PartNerFace remembers here",
+            override=OVERRIDABLE,
         )
 
 

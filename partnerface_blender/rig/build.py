@@ -25,7 +25,7 @@ BONES = (
     ("eye.R", "neck", (0.0, 0.0, 1.0), 0.04),
 )
 BONE_NAMES = tuple(bone[0] for bone in BONES)
-EXPRESSION_RANGE = (0.0, 1.0)
+EXPRESSION_RANGE = (-1.0, 2.0)  # beyond 0 … 1 by typing, as animators do
 
 
 def build_mesh_object(

@@ -16,11 +16,13 @@ DRIVEN = ("jaw", "eye.L", "eye.R")
 DRIVE = "drive_"
 CONTROLS = "Controls"  # bone collections
 MECHANISM = "Mechanism"
-LEFT_COLOUR, RIGHT_COLOUR, MIDDLE_COLOUR = "THEME04", "THEME01", "THEME09"
+# By the subject's side: left blue, right red, the middle amber. sRGB, readable on skin and on grey.
+COLOURS = {"L": (0.25, 0.6, 1.0), "R": (1.0, 0.3, 0.3), "": (1.0, 0.7, 0.1)}
+PICKED = 0.6  # how far towards white a selected bone is; the active one is white
 # Bone → shape, its size in lengths of the bone, and how far along the bone it stands.
 SHAPES = {
     "root": ("arrows", 1.9, 0.0),
-    "neck": ("ring", 1.0, 0.25),
+    "neck": ("ring", 0.95, 1.2),
     "jaw": ("arc", 0.62, 0.95),
     "eye.L": ("ring", 0.34, 1.15),
     "eye.R": ("ring", 0.34, 1.15),
@@ -74,6 +76,9 @@ def _dress(bone: bpy.types.PoseBone) -> None:
     bone.custom_shape_scale_xyz = (size, size, size)
     bone.custom_shape_translation = (0.0, along * bone.bone.length, 0.0)
     bone.use_custom_shape_bone_size = True
-    side = {"L": LEFT_COLOUR, "R": RIGHT_COLOUR}.get(bone.name.rpartition(".")[2], MIDDLE_COLOUR)
-    bone.bone.color.palette = side
+    colour = np.array(COLOURS[bone.name.partition(".")[2]])
+    bone.bone.color.palette = "CUSTOM"
+    bone.bone.color.custom.normal = colour
+    bone.bone.color.custom.select = colour + PICKED * (1 - colour)
+    bone.bone.color.custom.active = (1, 1, 1)
     bone.bone.show_wire = True

@@ -186,8 +186,8 @@ def _follows(head: bpy.types.Object, rig: bpy.types.Object) -> bool:
     for curve in animation.drivers if animation else ():
         for variable in curve.driver.variables:
             target = variable.targets[0]
-            if target.data_path.startswith(f'pose.bones["{FACE}"]') and target.id is not None:
-                return target.id.original == rig.original
+            if target.data_path.startswith(f'pose.bones["{FACE}"]'):
+                return target.id is not None and target.id.original == rig.original
     return True
 
 
