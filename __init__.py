@@ -11,8 +11,17 @@ opposite one. The engine in `engine/` runs in a process of its own and is never 
 
 def modules() -> tuple:
     """The modules that have CLASSES, in the order in which Blender must learn of them."""
-    from .operators import avatar, compositor, engine, expressions, jobs, motion, overrides
-    from .operators import posing, render
+    from .operators import (
+        avatar,
+        compositor,
+        engine,
+        expressions,
+        jobs,
+        motion,
+        overrides,
+        posing,
+        render,
+    )
     from .panels import motion as motion_panels
     from .panels import properties_editor, rig, sidebar
     from .partnerface_blender import preferences, properties
