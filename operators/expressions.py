@@ -72,7 +72,7 @@ class PARTNERFACE_OT_add_pose_assets(WaitingOperator, bpy.types.Operator):
             return dict
         rig, settings = avatar_of(context), engine_link.read_settings()
         path, camera = avatars.avatar_path(rig), pose_library.portrait_camera(rig)
-        posed = pose_library.posed_parameters(context, rig)
+        posed = pose_library.posed_parameters(rig)
 
         def work() -> Mapping:
             header = engine_link.describe_avatar(settings, path)

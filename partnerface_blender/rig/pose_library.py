@@ -14,6 +14,7 @@ from ..connection.engine_process import RenderRequest
 from . import parameters, sliders
 from .arkit import HALVES
 from .build import BONE_NAMES
+from .combinations import jaw_turn
 from .expressions import EXPRESSIONS, values_of
 
 TAG = "PartNerFace"
@@ -62,29 +63,16 @@ def _show_picture(action: bpy.types.Action, picture: np.ndarray) -> None:
     preview.image_pixels_float.foreach_set(np.ascontiguousarray(picture[::-1], np.float32).ravel())
 
 
-def posed_parameters(
-    context: bpy.types.Context, rig: bpy.types.Object
-) -> dict[str, tuple[dict[str, float], np.ndarray]]:
-    """Each standard expression's coefficients by name, and theta [J, 3]; the rig stays as it is."""
-    kept = {name: sliders.get_slider(rig, name) for name in sliders.all_slider_names(rig)}
-    names = [name for name in kept if not set(HALVES.get(name, ())) & kept.keys()]
+def posed_parameters(rig: bpy.types.Object) -> dict[str, tuple[dict[str, float], np.ndarray]]:
+    """Each standard expression's coefficients by name, and theta [J, 3] of a head at rest."""
+    there = sliders.all_slider_names(rig)
+    names = [name for name in there if not set(HALVES.get(name, ())) & set(there)]
     found = {}
-    try:
-        for pose, values in expression_poses(rig).items():
-            for name in kept:
-                sliders.set_slider(rig, name, values.get(name, 0.0))
-            context.view_layer.update()
-            depsgraph = context.evaluated_depsgraph_get()
-            evaluated = rig.evaluated_get(depsgraph)
-            psi = parameters.read_expressions(evaluated, depsgraph, names)
-            posed, _ = parameters.read_pose(evaluated)
-            theta = np.zeros_like(posed)
-            theta[JAW] = posed[JAW]  # head and eyes look ahead
-            found[pose] = dict(zip(names, psi.tolist(), strict=True)), theta
-    finally:
-        for name, value in kept.items():
-            sliders.set_slider(rig, name, value)
-        context.view_layer.update()
+    for pose, values in expression_poses(rig).items():
+        theta = np.zeros((len(BONE_NAMES), 3), np.float32)
+        theta[JAW] = jaw_turn(rig, values)
+        psi = parameters.expressions_of(rig, dict(values), names)
+        found[pose] = dict(zip(names, psi.tolist(), strict=True)), theta
     return found
 
 
