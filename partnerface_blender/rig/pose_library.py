@@ -4,13 +4,13 @@
 A pose asset knows bones and their properties: enough, since the sliders are the face bone's.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import bpy
 import numpy as np
 
 from ..blender_versions import curves_of_new
-from ..connection.engine_process import RenderRequest
+from ..connection.engine_requests import RenderRequest
 from . import parameters, sliders
 from .arkit import HALVES
 from .build import BONE_NAMES
@@ -97,8 +97,8 @@ def render_pictures(
     camera: Mapping,
     posed: Mapping[str, tuple[Mapping[str, float], np.ndarray]],
     render: Callable[[RenderRequest], Mapping],
-) -> dict[str, np.ndarray]:
-    """Name → picture as `add_pose_assets` takes it. Touches no bpy: for a worker thread.
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and picture of one after the other. Touches no bpy: for a worker thread.
 
     Args:
         header: what the engine tells of the avatar, open.
@@ -106,15 +106,13 @@ def render_pictures(
         posed: of `posed_parameters`.
         render: has the engine render.
     """
-    pictures = {}
     for name, (psi, theta) in posed.items():
         vector = np.array([psi.get(e, 0.0) for e in header["expression_names"]], np.float32)
         request = RenderRequest(
             header["avatar"], camera, vector, theta, np.zeros(3, np.float32),
             "preview", ("combined",),
         )  # fmt: skip
-        pictures[name] = as_icon(render(request)["combined"])
-    return pictures
+        yield name, as_icon(render(request)["combined"])
 
 
 def as_icon(combined: Sequence) -> np.ndarray:
