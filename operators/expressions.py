@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The standard expressions: put one on the rig, or all of them into the asset browser."""
 
+import threading
 from collections.abc import Callable, Mapping
 
 import bpy
@@ -8,6 +9,7 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty
 
 from ..partnerface_blender import avatars
 from ..partnerface_blender.connection import engine_link
+from ..partnerface_blender.connection.engine_requests import RenderRequest
 from ..partnerface_blender.properties import avatar_of
 from ..partnerface_blender.rig import pose_library, posing, sliders
 from ..partnerface_blender.rig.expressions import EXPRESSIONS, values_of
@@ -72,16 +74,32 @@ class PARTNERFACE_OT_add_pose_assets(WaitingOperator, bpy.types.Operator):
             return dict
         rig, settings = avatar_of(context), engine_link.read_settings()
         path, camera = avatars.avatar_path(rig), pose_library.portrait_camera(rig)
-        posed = pose_library.posed_parameters(context, rig)
+        posed = pose_library.posed_parameters(rig)
+
+        # The thread must not ask the operator, which is gone once the artist has left.
+        self._left, self._taken = threading.Event(), {}
+        left, taken = self._left, self._taken
+
+        def render(asked: RenderRequest) -> Mapping:
+            return engine_link.render(settings, asked, left.is_set, lambda done: None)
 
         def work() -> Mapping:
             header = engine_link.describe_avatar(settings, path)
-            return pose_library.render_pictures(
-                header, camera, posed,
-                lambda asked: engine_link.render(settings, asked, lambda: False, lambda done: None),
-            )  # fmt: skip
+            for name, picture in pose_library.render_pictures(header, camera, posed, render):
+                taken[name] = picture
+            return taken
 
         return work
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Say how far it is; Esc ends the engine's work as well."""
+        done, total = len(getattr(self, "_taken", ())), len(self._poses)
+        context.workspace.status_text_set(
+            f"PartNerFace: the engine takes pictures of expressions, {done} of {total} (Esc leaves)"
+        )
+        if event.type == "ESC" and self.pictures:
+            self._left.set()
+        return super().modal(context, event)
 
     def finish(self, context: bpy.types.Context, result: Mapping) -> None:
         """Make the assets."""

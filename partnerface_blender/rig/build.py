@@ -93,7 +93,7 @@ def add_shape_keys(
         block.slider_min = max(-HARD_LIMIT, min(EXPRESSION_RANGE[0], lowest))
         block.slider_max = min(HARD_LIMIT, max(EXPRESSION_RANGE[1], highest))
         moved = axes.to_rig(vertices + offsets)
-        block.data.foreach_set("co", np.ascontiguousarray(moved, np.float32).ravel())
+        block.points.foreach_set("co", np.ascontiguousarray(moved, np.float32).ravel())
 
 
 def add_vertex_groups(head: bpy.types.Object, weights: np.ndarray) -> None:
@@ -102,8 +102,11 @@ def add_vertex_groups(head: bpy.types.Object, weights: np.ndarray) -> None:
         group = head.vertex_groups.new(name=name)
         column = weights[:, j]
         # One call for each distinct weight is much faster than one for each vertex.
-        for value in np.unique(column[column > 0]):
-            group.add(np.flatnonzero(column == value).tolist(), float(value), "REPLACE")
+        order = np.argsort(column, kind="stable")
+        values, starts = np.unique(column[order], return_index=True)
+        for value, chosen in zip(values, np.split(order, starts[1:]), strict=True):
+            if value > 0:
+                group.add(chosen.tolist(), float(value), "REPLACE")
 
 
 def build_armature_object(

@@ -10,19 +10,26 @@ from collections.abc import Mapping, Sequence
 import bpy
 import numpy as np
 
+from .arkit import JAW_OPEN
+
 PROPERTY = "partnerface_arkit"
 
 
 def store_combinations(
-    rig: bpy.types.Object, names: Sequence[str], coefficients: Sequence[str], psi: np.ndarray
+    rig: bpy.types.Object,
+    names: Sequence[str],
+    coefficients: Sequence[str],
+    psi: np.ndarray,
+    jaw: np.ndarray,
 ) -> None:
-    """Keep psi [A, E], what a slider of 1 stands for, with its names, on the armature."""
+    """Keep what a slider of 1 stands for, psi [A, E] and jaw [A, 3] rad, on the armature."""
     if not len(names):
         return
     rig.data[PROPERTY] = {
         "names": "\n".join(names),
         "coefficients": "\n".join(coefficients),
         "psi": np.asarray(psi, np.float64).ravel().tolist(),
+        "jaw": np.asarray(jaw, np.float64).ravel().tolist(),
     }
 
 
@@ -39,3 +46,16 @@ def add_combinations(
         table = np.array(kept["psi"], np.float64).reshape(len(names), len(coefficients))
         for name, value in zip(coefficients, strength @ table, strict=True):
             psi[name] = psi.get(name, 0.0) + float(value)
+
+
+def jaw_turn(rig: bpy.types.Object, values: Mapping[str, float]) -> np.ndarray:
+    """The jaw's rotation [3] rad, axis-angle in head space, that the sliders' values stand for."""
+    kept = rig.data.get(PROPERTY)
+    names = kept["names"].split("\n") if kept is not None else []
+    turn = np.zeros(3)
+    if "jawOpen" not in names:
+        turn[0] = JAW_OPEN * values.get("jawOpen", 0.0)
+    if names:
+        strength = np.array([values.get(name, 0.0) for name in names])
+        turn += strength @ np.array(kept["jaw"], np.float64).reshape(len(names), 3)
+    return turn

@@ -14,7 +14,7 @@ from .arkit import HALVES
 from .build import BONE_NAMES, BONES
 from .combinations import add_combinations
 from .parts import part_expressions
-from .rotations import axis_angle_of_matrix, nearest_rotation
+from .rotations import axis_angle_of_matrix, inverse, nearest_rotation
 
 
 class RigError(PartNerFaceError):
@@ -66,6 +66,13 @@ def read_expressions(
             f"The avatar {rig.name} has lost its head mesh with the shape keys.", "Load it again."
         )
     values = sliders.read_values(rig, head and head.evaluated_get(depsgraph))
+    return expressions_of(rig, values, names)
+
+
+def expressions_of(
+    rig: bpy.types.Object, values: dict[str, float], names: Sequence[str]
+) -> np.ndarray:
+    """The coefficients [E] that the sliders' values stand for; `values` is used up."""
     for whole in HALVES.keys() - set(names):
         for half in HALVES[whole]:
             values[half] = values.get(half, 0.0) + values.get(whole, 0.0)
@@ -84,14 +91,9 @@ def read_pose(rig: bpy.types.Object) -> tuple[np.ndarray, np.ndarray]:
     translation = np.zeros(3)
     for j, (name, parent, _, _) in enumerate(BONES):
         # In the rest basis, whatever moved the bone: keys, drivers or constraints.
-        basis = np.linalg.inv(rest[name]) @ posed[name]
+        basis = inverse(rest[name]) @ posed[name]
         if parent:
-            basis = (
-                np.linalg.inv(rest[name])
-                @ rest[parent]
-                @ np.linalg.inv(posed[parent])
-                @ posed[name]
-            )
+            basis = inverse(rest[name]) @ rest[parent] @ inverse(posed[parent]) @ posed[name]
         rest_turn = rest[name][:3, :3]
         theta[j] = axis_angle_of_matrix(
             axes.turn_out_of(nearest_rotation(basis[:3, :3]), rest_turn)

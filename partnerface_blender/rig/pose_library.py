@@ -4,16 +4,17 @@
 A pose asset knows bones and their properties: enough, since the sliders are the face bone's.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import bpy
 import numpy as np
 
 from ..blender_versions import curves_of_new
-from ..connection.engine_process import RenderRequest
+from ..connection.engine_requests import RenderRequest
 from . import parameters, sliders
 from .arkit import HALVES
 from .build import BONE_NAMES
+from .combinations import jaw_turn
 from .expressions import EXPRESSIONS, values_of
 
 TAG = "PartNerFace"
@@ -62,29 +63,16 @@ def _show_picture(action: bpy.types.Action, picture: np.ndarray) -> None:
     preview.image_pixels_float.foreach_set(np.ascontiguousarray(picture[::-1], np.float32).ravel())
 
 
-def posed_parameters(
-    context: bpy.types.Context, rig: bpy.types.Object
-) -> dict[str, tuple[dict[str, float], np.ndarray]]:
-    """Each standard expression's coefficients by name, and theta [J, 3]; the rig stays as it is."""
-    kept = {name: sliders.get_slider(rig, name) for name in sliders.all_slider_names(rig)}
-    names = [name for name in kept if not set(HALVES.get(name, ())) & kept.keys()]
+def posed_parameters(rig: bpy.types.Object) -> dict[str, tuple[dict[str, float], np.ndarray]]:
+    """Each standard expression's coefficients by name, and theta [J, 3] of a head at rest."""
+    there = sliders.all_slider_names(rig)
+    names = [name for name in there if not set(HALVES.get(name, ())) & set(there)]
     found = {}
-    try:
-        for pose, values in expression_poses(rig).items():
-            for name in kept:
-                sliders.set_slider(rig, name, values.get(name, 0.0))
-            context.view_layer.update()
-            depsgraph = context.evaluated_depsgraph_get()
-            evaluated = rig.evaluated_get(depsgraph)
-            psi = parameters.read_expressions(evaluated, depsgraph, names)
-            posed, _ = parameters.read_pose(evaluated)
-            theta = np.zeros_like(posed)
-            theta[JAW] = posed[JAW]  # head and eyes look ahead
-            found[pose] = dict(zip(names, psi.tolist(), strict=True)), theta
-    finally:
-        for name, value in kept.items():
-            sliders.set_slider(rig, name, value)
-        context.view_layer.update()
+    for pose, values in expression_poses(rig).items():
+        theta = np.zeros((len(BONE_NAMES), 3), np.float32)
+        theta[JAW] = jaw_turn(rig, values)
+        psi = parameters.expressions_of(rig, dict(values), names)
+        found[pose] = dict(zip(names, psi.tolist(), strict=True)), theta
     return found
 
 
@@ -109,8 +97,8 @@ def render_pictures(
     camera: Mapping,
     posed: Mapping[str, tuple[Mapping[str, float], np.ndarray]],
     render: Callable[[RenderRequest], Mapping],
-) -> dict[str, np.ndarray]:
-    """Name → picture as `add_pose_assets` takes it. Touches no bpy: for a worker thread.
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and picture of one after the other. Touches no bpy: for a worker thread.
 
     Args:
         header: what the engine tells of the avatar, open.
@@ -118,15 +106,13 @@ def render_pictures(
         posed: of `posed_parameters`.
         render: has the engine render.
     """
-    pictures = {}
     for name, (psi, theta) in posed.items():
         vector = np.array([psi.get(e, 0.0) for e in header["expression_names"]], np.float32)
         request = RenderRequest(
             header["avatar"], camera, vector, theta, np.zeros(3, np.float32),
             "preview", ("combined",),
         )  # fmt: skip
-        pictures[name] = as_icon(render(request)["combined"])
-    return pictures
+        yield name, as_icon(render(request)["combined"])
 
 
 def as_icon(combined: Sequence) -> np.ndarray:

@@ -35,7 +35,9 @@ def wire_controls(
         lowest: the smallest value that a coefficient's slider must reach.
     """
     names = header["arkit_names"]
-    store_combinations(rig, names, header["expression_names"], arrays["arkit.psi"])
+    store_combinations(
+        rig, names, header["expression_names"], arrays["arkit.psi"], arrays["arkit.jaw"]
+    )
     turns = list(arkit.LOOKS)
     if "jawOpen" not in names:
         turns = list(arkit.TURNS)
