@@ -148,6 +148,14 @@ def part_expressions(rig: bpy.types.Object, psi: np.ndarray, names: Sequence[str
     return rows if (rows != psi).any() else np.asarray(psi, np.float32)
 
 
+def stacked(frames: Sequence[np.ndarray]) -> np.ndarray:
+    """Several frames' psi as one array: [N, E], or [N, P, E] where one tells parts apart."""
+    if all(psi.ndim == 1 for psi in frames):
+        return np.array(frames, np.float32)
+    shape = (len(PARTS), frames[0].shape[-1])
+    return np.stack([np.broadcast_to(psi, shape) for psi in frames]).astype(np.float32)
+
+
 def attach() -> None:
     """Hang the group on objects."""
     bpy.types.Object.partnerface_parts = PointerProperty(

@@ -209,6 +209,12 @@ def blender_freeze(avatar):
     frozen = values(rig, names)
     out["held"] = float(abs(frozen[brows] - at_12)[heard].max())
     out["others"] = float(abs(frozen[brows + 1] - before[20]).max())
+    # Frames with and without a difference, as one array for a sequence.
+    stacked = addon("rig.parts").stacked
+    mixed = stacked([before[5], frozen])
+    error = max(float(abs(mixed[0] - before[5]).max()), float(abs(mixed[1] - frozen).max()))
+    out["mixed"] = [list(mixed.shape), error, stacked([before[5], before[20]]).ndim]
+    out["names"] = len(names)
     return out
 
 
@@ -219,6 +225,7 @@ def test_brows_are_frozen_from_a_frame_on(in_blender, avatar):
     assert found["5"] == found["11"] == [1, 0.0]
     assert found["held"] < 1e-6
     assert found["others"] < 1e-6
+    assert found["mixed"] == [[2, 8, found["names"]], 0.0, 2]
 
 
 def blender_pixels(avatar, folder):
