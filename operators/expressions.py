@@ -42,14 +42,9 @@ class PARTNERFACE_OT_apply_expression(RigOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class PARTNERFACE_OT_add_pose_assets(WaitingOperator, bpy.types.Operator):
-    """Add the standard expressions to this file's assets, as poses with a picture of the avatar."""
+class PoseAssetOperator(WaitingOperator):
+    """Mix-in: makes pose assets of what `poses` says, with a picture of the avatar for each."""
 
-    bl_idname = "partnerface.add_pose_assets"
-    bl_label = "Add to Asset Browser"
-    bl_description = (
-        "Add the standard expressions to this file's assets, as poses with a picture of the avatar"
-    )
     bl_options = {"REGISTER", "UNDO"}
 
     waiting_text = "PartNerFace: the engine takes the expressions' pictures (Esc leaves)"
@@ -67,15 +62,19 @@ class PARTNERFACE_OT_add_pose_assets(WaitingOperator, bpy.types.Operator):
         cls.poll_message_set("Select an avatar's rig or head; one of an old file: load it again")
         return rig is not None and rig.is_editable and sliders.FACE in rig.pose.bones
 
+    def poses(self, rig: bpy.types.Object) -> Mapping[str, Mapping[str, float]]:
+        """Name → slider → value."""
+        raise NotImplementedError
+
     def prepare(self, context: bpy.types.Context) -> Callable[[], Mapping]:
         """Say what is to be rendered."""
-        self._poses = pose_library.expression_poses(avatar_of(context))
+        rig = avatar_of(context)
+        self._poses = self.poses(rig)
         if not self.pictures:
             return dict
-        rig, settings = avatar_of(context), engine_link.read_settings()
+        settings = engine_link.read_settings()
         path, camera = avatars.avatar_path(rig), pose_library.portrait_camera(rig)
-        posed = pose_library.posed_parameters(rig)
-
+        posed = pose_library.posed_parameters(rig, self._poses)
         # The thread must not ask the operator, which is gone once the artist has left.
         self._left, self._taken = threading.Event(), {}
         left, taken = self._left, self._taken
@@ -104,7 +103,38 @@ class PARTNERFACE_OT_add_pose_assets(WaitingOperator, bpy.types.Operator):
     def finish(self, context: bpy.types.Context, result: Mapping) -> None:
         """Make the assets."""
         made = pose_library.add_pose_assets(self._poses, result)
-        self.report({"INFO"}, f"{len(made)} poses are in the asset browser, under Current File.")
+        what = made[0].name if len(made) == 1 else f"{len(made)} poses"
+        self.report({"INFO"}, f"In the asset browser, under Current File: {what}.")
 
 
-CLASSES = (PARTNERFACE_OT_apply_expression, PARTNERFACE_OT_add_pose_assets)
+class PARTNERFACE_OT_add_pose_assets(PoseAssetOperator, bpy.types.Operator):
+    """Add the standard expressions to this file's assets, as poses with a picture of the avatar."""
+
+    bl_idname = "partnerface.add_pose_assets"
+    bl_label = "Add to Asset Browser"
+    bl_description = (
+        "Add the standard expressions to this file's assets, as poses with a picture of the avatar"
+    )
+
+    def poses(self, rig: bpy.types.Object) -> Mapping[str, Mapping[str, float]]:
+        """All of the standard ones."""
+        return pose_library.expression_poses(rig)
+
+
+class PARTNERFACE_OT_save_expression(PoseAssetOperator, bpy.types.Operator):
+    """Add the face as it is to this file's assets, as a pose with a picture of the avatar."""
+
+    bl_idname = "partnerface.save_expression"
+    bl_label = "Save Expression"
+    bl_description = "Add the face as it is to this file's assets, as a pose with its picture"
+
+    def poses(self, rig: bpy.types.Object) -> Mapping[str, Mapping[str, float]]:
+        """The one that the sliders show."""
+        return pose_library.present_pose(rig)
+
+
+CLASSES = (
+    PARTNERFACE_OT_apply_expression,
+    PARTNERFACE_OT_add_pose_assets,
+    PARTNERFACE_OT_save_expression,
+)

@@ -16,6 +16,23 @@ from ..partnerface_blender.failures import own_mistake
 POLL_S = 0.1
 
 
+class Outcome:
+    """What came of the work. The thread holds this and not the operator, which Esc deletes."""
+
+    def __init__(self) -> None:
+        self.result: object = None
+        self.error: PartNerFaceError | None = None
+
+    def take(self, work: Callable[[], object]) -> None:
+        """Do the work and keep what comes of it."""
+        try:
+            self.result = work()
+        except PartNerFaceError as error:
+            self.error = error
+        except Exception as error:
+            self.error = own_mistake(error)
+
+
 class WaitingOperator:
     """Mix-in: `prepare` reads the context and gives the work, `finish` takes its result."""
 
@@ -47,8 +64,8 @@ class WaitingOperator:
             work = self.prepare(context)
         except PartNerFaceError as error:
             return refuse(self, error)
-        self._result, self._error = None, None
-        self._thread = threading.Thread(target=self._work, args=(work,), daemon=True)
+        self._outcome = Outcome()
+        self._thread = threading.Thread(target=self._outcome.take, args=(work,), daemon=True)
         self._thread.start()
         manager = context.window_manager
         self._timer = manager.event_timer_add(POLL_S, window=context.window)
@@ -65,20 +82,14 @@ class WaitingOperator:
             return {"PASS_THROUGH"}
         self._leave(context)
         try:
-            if self._error is not None:
-                raise self._error
-            self.finish(context, self._result)
+            if self._outcome.error is not None:
+                raise self._outcome.error
+            self.finish(context, self._outcome.result)
         except PartNerFaceError as error:
             return refuse(self, error)
-        return {"FINISHED"}
-
-    def _work(self, work: Callable[[], object]) -> None:
-        try:
-            self._result = work()
-        except PartNerFaceError as error:
-            self._error = error
         except Exception as error:
-            self._error = own_mistake(error)
+            return refuse(self, own_mistake(error))
+        return {"FINISHED"}
 
     def _leave(self, context: bpy.types.Context) -> None:
         context.window_manager.event_timer_remove(self._timer)

@@ -58,7 +58,9 @@ class PARTNERFACE_PT_pose(RigPanel, bpy.types.Panel):
             row.prop(face, f'["{limits.SWITCH}"]', text="Limits", toggle=True)
         column = self.layout.column(align=True)
         column.operator_menu_enum("partnerface.apply_expression", "expression", icon="HIDE_OFF")
-        column.operator("partnerface.add_pose_assets", icon="ASSET_MANAGER")
+        row = column.row(align=True)
+        row.operator("partnerface.add_pose_assets", text="All to Assets", icon="ASSET_MANAGER")
+        row.operator("partnerface.save_expression", text="Save This", icon="ADD")
 
 
 class PARTNERFACE_PT_gaze(RigPanel, bpy.types.Panel):

@@ -18,6 +18,7 @@ from .combinations import jaw_turn
 from .expressions import EXPRESSIONS, values_of
 
 TAG = "PartNerFace"
+OWN_NAME = "Expression"
 JAW = BONE_NAMES.index("jaw")
 PICTURE_SIDE = 128  # px
 FIELD = 1.12  # the picture's height, in heights of the face from chin to crown
@@ -29,10 +30,16 @@ def expression_poses(rig: bpy.types.Object) -> dict[str, dict[str, float]]:
     return {name: values_of(expression, there) for name, expression in EXPRESSIONS.items()}
 
 
+def present_pose(rig: bpy.types.Object) -> dict[str, dict[str, float]]:
+    """The face as it is, as the only one of such poses."""
+    values = {name: sliders.get_slider(rig, name) for name in sliders.all_slider_names(rig)}
+    return {OWN_NAME: {n: v for n, v in values.items() if not n.startswith("eyeLook")}}
+
+
 def add_pose_assets(
     poses: Mapping[str, Mapping[str, float]], pictures: Mapping[str, np.ndarray]
 ) -> list[bpy.types.Action]:
-    """Make, or make anew, a pose asset for each of `expression_poses`.
+    """Make a pose asset for each pose; a standard one takes the place of what was made before.
 
     Args:
         poses: name → slider → value.
@@ -41,7 +48,8 @@ def add_pose_assets(
     made = []
     for name, values in poses.items():
         old = bpy.data.actions.get((name, None))
-        if old is not None and old.asset_data is not None and TAG in old.asset_data.tags:
+        ours = old is not None and old.asset_data is not None and TAG in old.asset_data.tags
+        if ours and name in EXPRESSIONS:
             bpy.data.actions.remove(old)
         action = bpy.data.actions.new(name)
         curves = curves_of_new(action, TAG)
@@ -50,7 +58,8 @@ def add_pose_assets(
             points.insert(1, value)
         action.asset_mark()
         action.asset_data.tags.new(TAG, skip_if_exists=True)
-        action.asset_data.description = EXPRESSIONS[name].about
+        if name in EXPRESSIONS:
+            action.asset_data.description = EXPRESSIONS[name].about
         if name in pictures:
             _show_picture(action, pictures[name])
         made.append(action)
@@ -63,12 +72,14 @@ def _show_picture(action: bpy.types.Action, picture: np.ndarray) -> None:
     preview.image_pixels_float.foreach_set(np.ascontiguousarray(picture[::-1], np.float32).ravel())
 
 
-def posed_parameters(rig: bpy.types.Object) -> dict[str, tuple[dict[str, float], np.ndarray]]:
-    """Each standard expression's coefficients by name, and theta [J, 3] of a head at rest."""
+def posed_parameters(
+    rig: bpy.types.Object, poses: Mapping[str, Mapping[str, float]]
+) -> dict[str, tuple[dict[str, float], np.ndarray]]:
+    """Each pose's coefficients by name, and theta [J, 3] of a head that looks ahead."""
     there = sliders.all_slider_names(rig)
     names = [name for name in there if not set(HALVES.get(name, ())) & set(there)]
     found = {}
-    for pose, values in expression_poses(rig).items():
+    for pose, values in poses.items():
         theta = np.zeros((len(BONE_NAMES), 3), np.float32)
         theta[JAW] = jaw_turn(rig, values)
         psi = parameters.expressions_of(rig, dict(values), names)

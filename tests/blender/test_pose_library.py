@@ -39,6 +39,15 @@ def blender_assets(avatar, folder):
         other.pose.apply_pose_from_action(bpy.data.actions[name])
         steps.append(values(other))
     assert bpy.ops.partnerface.apply_expression(expression="Smile", strength=0.5) == {"FINISHED"}
+    names = set(bpy.data.actions.keys())
+    for _ in range(2):
+        assert bpy.ops.partnerface.save_expression(pictures=False) == {"FINISHED"}
+    found["saved"] = sorted(set(bpy.data.actions.keys()) - names)
+    bpy.ops.partnerface.reset_pose(scope="ALL")
+    other.pose.blend_pose_from_action(bpy.data.actions["Expression"], blend_factor=0.5)
+    found["blended"] = values(other)["mouthSmileLeft"]
+    other.pose.apply_pose_from_action(bpy.data.actions["Smile"])
+    bpy.ops.partnerface.apply_expression(expression="Smile", strength=0.5)
     return found | {"steps": steps, "smile": values(other), "fps": scene.render.fps,
                     "count": len(addon("rig.expressions").EXPRESSIONS)}  # fmt: skip
 
@@ -60,6 +69,8 @@ def test_expressions_are_pose_assets(in_blender, avatar, tmp_path):
     assert "eyeBlinkRight" not in wink
     assert neutral == {}
     assert found["smile"]["mouthSmileLeft"] == pytest.approx(0.4)
+    assert found["saved"] == ["Expression", "Expression.001"]
+    assert found["blended"] == pytest.approx(0.2)
     pictures = np.load(tmp_path / "pictures.npz")
     neutral = pictures["Neutral"]
     assert (neutral[..., 3] > 0.9).mean() > 0.2

@@ -28,7 +28,9 @@ def blender_sliders(avatar):
         reached[name] = [float(np.abs(values.psi).sum()), values.theta.tolist(), moved]
         still += [] if moved > 2e-4 else [name]
         sliders.set_slider(rig, name, 0.0)
-    return {"names": names, "own": len(blocks) - 1, "all": len(sliders.all_slider_names(rig)),
+    return {"names": names, "own": len(blocks) - 1,
+            "coefficients": addon("rig.combinations").coefficient_names(rig)
+            == header["expression_names"], "all": len(sliders.all_slider_names(rig)),
             "reached": reached, "still": still}  # fmt: skip
 
 
@@ -36,6 +38,7 @@ def test_all_of_arkit_s_sliders_move_the_head(in_blender, avatar):
     found = in_blender(blender_sliders, str(avatar))
     assert len(found["names"]) == len(set(found["names"])) == ARKIT
     assert found["still"] == []
+    assert found["coefficients"]
     assert found["all"] == found["own"] + 9  # jawOpen and the eight eyeLook turn bones
     for name, (psi, theta, _) in found["reached"].items():
         turned = [n for n, row in enumerate(theta) if max(map(abs, row)) > 1e-6]

@@ -29,9 +29,11 @@ def window_assets(avatar):
     return found
 
 
-def test_poses_are_made_while_the_interface_runs(in_window, avatar):
+def test_poses_are_made_while_the_interface_runs(in_window, avatar, tmp_path):
     found = in_window(window_assets, str(avatar), binds=[avatar.parent])
     assert found["left"] == 0
     assert found["made"] >= 25
     assert found["jaw"] > 0.5
     assert found["engine"]
+    said = (tmp_path / "blender.log").read_text(errors="replace")
+    assert "Traceback" not in said, said[-3000:]
