@@ -19,7 +19,7 @@ requests and the engine answers each with messages of the same `id`:
     result    its end, with what was asked for
     error     its end, with code, message and hint
 
-Requests are `hello`, `open_avatar`, `open_motion`, `render`, `close_avatar`, `cancel` and
+Requests are `hello`, `open_avatar`, `open_motion`, `look`, `render`, `close_avatar`, `cancel` and
 `shutdown`; see `session` for what they hold.
 """
 

@@ -150,6 +150,9 @@ class Server:
         if request.kind == "close_avatar":
             session.close_avatar(request.header.get("avatar"))
             return {}, {}
+        if request.kind == "look":
+            session.learn_look(request)
+            return {}, {}
         if request.kind == "render":
             return session.render(request, self._stopped, self._tell_progress)
         raise ProtocolError(f"The engine knows no request “{request.kind}”.", "Update the engine.")

@@ -2,13 +2,16 @@
 """What an interactive engine keeps between requests: the device, and the avatars that are open.
 
     open_avatar   path                        → header and arrays of `describe`
-    render        avatar, camera, quality, planes; psi, theta, translation
+    render        avatar, camera, quality, planes, look; psi, theta, translation
                                               → combined, depth, parts (those asked for)
     open_motion   path, avatar                → fps; motion.psi, motion.theta, motion.translation
                                                 for that avatar's head, motion.seconds
+    look          key; axis, shown            → nothing; renders may name the key from here on
     close_avatar  avatar                      → nothing
 
-The camera's world is the avatar's head space. Planes are [H, W, …], first row on top.
+`look` of a render is null, or an object of key (null for sRGB's own curve), exposure and gamma:
+see `render.looks`. The camera's world is the avatar's head space. Planes are [H, W, …],
+first row on top.
 """
 
 import itertools
@@ -27,7 +30,7 @@ from .errors import AvatarError, InputError, ProtocolError
 from .head.model import JOINT_PARENTS, JOINTS, PARTS
 from .protocol import Message, finite_array
 from .render.camera import Camera
-from .render.colour import scene_linear
+from .render.colour import linear_from_srgb, scene_linear
 
 if TYPE_CHECKING:
     from .avatar.file import AvatarFile
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
 MAX_LOADED = 3  # avatars whose networks are held in memory
 MAX_SIDE = 16384  # px
+MAX_LOOKS = 128  # inverse tables of view transforms, 430 kB each
 PLANES = ("combined", "depth", "parts")
 QUALITIES = get_args(Quality)
 
@@ -62,6 +66,7 @@ class Session:
         self._handles = itertools.count(1)
         self._files: dict[str, OpenFile] = {}  # handle → file
         self._loaded: OrderedDict[str, Avatar] = OrderedDict()  # the last used last
+        self._tables: OrderedDict[str, np.ndarray | InputError] = OrderedDict()  # by key
 
     def about(self) -> dict:
         """What `hello` tells of this session."""
@@ -134,6 +139,7 @@ class Session:
         camera = read_camera(request.header.get("camera"))
         wanted = choices(request.header.get("planes", ["combined", "depth"]), PLANES)
         quality = choices([request.header.get("quality", "exact")], QUALITIES)[0]
+        linearise = self._linearise(request.header.get("look"))
         e, j, p = len(head.expression_names), len(JOINTS), len(PARTS)
         planes = render_frame(
             avatar,
@@ -147,12 +153,65 @@ class Session:
         )
         arrays: dict[str, np.ndarray] = {}
         if "combined" in wanted:
-            arrays["combined"] = scene_linear(planes.colour, planes.alpha).astype(np.float16)
+            combined = scene_linear(planes.colour, planes.alpha, linearise)
+            arrays["combined"] = combined.astype(np.float16)
         if "depth" in wanted:
             arrays["depth"] = np.asarray(planes.depth, np.float32)
         if "parts" in wanted:
             arrays["parts"] = np.asarray(planes.parts, np.float16)
         return {"width": camera.width, "height": camera.height}, arrays
+
+    def learn_look(self, request: Message) -> None:
+        """Run a view transform backwards and remember it by its key.
+
+        One that cannot be run backwards is remembered as well: renders that name it are refused.
+
+        Raises:
+            ProtocolError: the request is odd.
+        """
+        from .render.looks import make_table
+
+        key, axis, shown = (
+            request.header.get("key"),
+            request.arrays.get("axis"),
+            request.arrays.get("shown"),
+        )
+        if not isinstance(key, str) or axis is None or shown is None:
+            raise ProtocolError("The look of the request is odd.", "Start the engine again.")
+        if key not in self._tables:
+            whole = 65535 if shown.dtype == np.uint16 else 1
+            try:
+                table = make_table(axis.astype(np.float64), shown / np.float64(whole))
+            except InputError as error:  # for those who look for it
+                table = error
+            self._tables[key] = table
+        self._tables.move_to_end(key)
+        while len(self._tables) > MAX_LOOKS:
+            self._tables.popitem(last=False)
+
+    def _linearise(self, look: object) -> Callable[[np.ndarray], np.ndarray]:
+        """How a render's colours become scene-linear.
+
+        Raises:
+            ProtocolError: the look is odd or has not been sent.
+            InputError: its view transform cannot be run backwards.
+        """
+        if look is None:
+            return linear_from_srgb
+        from .render.looks import Look
+
+        try:
+            key, exposure, gamma = look["key"], float(look["exposure"]), float(look["gamma"])
+            table = None if key is None else self._tables[key]
+            if not (abs(exposure) <= 64 and 0 < gamma <= 64):
+                raise ValueError("a number is out of range")
+        except (KeyError, TypeError, ValueError) as error:
+            raise ProtocolError(
+                f"The look of the request is odd ({error!r}).", "Start the engine again."
+            ) from error
+        if isinstance(table, InputError):
+            raise table
+        return Look(table, exposure, gamma)
 
     def _avatar(self, handle: str) -> "Avatar":
         """The loaded avatar of a handle; what was used longest ago makes room for it."""

@@ -48,9 +48,10 @@ class PARTNERFACE_OT_load_avatar(WaitingOperator, bpy.types.Operator):
         default=True,
     )
     match_colour: BoolProperty(
-        name="Match Colour",
-        description="Choose the Standard view transform, which shows the clip's colours unchanged",
-        default=True,
+        name="Standard View Transform",
+        description="Choose the Standard view transform, for footage and scenes made for it; the "
+        "avatar itself looks as filmed under any",
+        default=False,
     )
 
     @classmethod

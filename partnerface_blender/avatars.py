@@ -22,7 +22,7 @@ class LoadOptions:
     camera: bool = True  # the matched camera, and the clip's size
     motion: bool = True  # the tracked motion, and the clip's frame range and rate
     background: bool = True  # the clip behind the camera, where it is found
-    match_colour: bool = True  # a view transform that shows the clip's colours unchanged
+    match_colour: bool = False  # the Standard view transform, as the clip was made for
 
 
 def load_avatar(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What differs between Blender 4.2 and 5.x: actions, bones and the compositor.
+"""What differs between Blender 4.2 and 5.x: actions, bones, colour and the compositor.
 
 No other module asks for a version.
 """
@@ -79,6 +79,22 @@ def is_selected(bone: bpy.types.PoseBone) -> bool:
 def select_bone(bone: bpy.types.PoseBone, selected: bool) -> None:
     """Select the bone, or not."""
     (bone if hasattr(bone, "select") else bone.bone).select = selected
+
+
+# ------------------------------------------------------------------------------ colour
+
+
+def working_space() -> str:
+    """The colour space that Blender computes in; empty where it is the configuration's only one."""
+    chosen = getattr(bpy.data, "colorspace", None)
+    return chosen.working_space if chosen is not None else ""
+
+
+def choose_still_format(settings: bpy.types.ImageFormatSettings, name: str) -> None:
+    """Pictures are written in this format, whatever they were before (a movie, …)."""
+    if hasattr(settings, "media_type"):
+        settings.media_type = "IMAGE"
+    settings.file_format = name
 
 
 # ------------------------------------------------------------------------------ compositor

@@ -151,6 +151,29 @@ class PARTNERFACE_PG_scene(bpy.types.PropertyGroup):
         description="Add one mask pass for each part of the face to PartNerFace renders",
         default=False,
     )
+    colour: EnumProperty(
+        name="Colour",
+        description="How the avatars' colours get through the scene's view transform",
+        items=(
+            (
+                "AS_FILMED",
+                "As Filmed",
+                "Under any view transform, look, exposure and gamma the "
+                "avatars look as they do in the video",
+            ),
+            (
+                "SCENE_REFERRED",
+                "Scene-Referred",
+                "The video's colours count as light in the scene, "
+                "and the view transform changes them as it changes everything else",
+            ),
+        ),
+    )
+    artist_scene: PointerProperty(
+        name="Artist's Scene",
+        description="In an avatar scene: the scene whose avatars it renders",
+        type=bpy.types.Scene,
+    )
     avatar_scene: PointerProperty(
         name="Avatar Scene",
         description="The scene that renders this scene's avatars for the compositor",

@@ -80,7 +80,7 @@ def load(bpy: object, avatar: Path) -> tuple:
     """An empty scene with the avatar in it, its tracked motion kept aside; scene and rig."""
     for item in list(bpy.data.objects):
         bpy.data.objects.remove(item)
-    bpy.ops.partnerface.load_avatar(filepath=str(avatar))
+    bpy.ops.partnerface.load_avatar(filepath=str(avatar), match_colour=True)
     scene, rig = bpy.context.scene, bpy.context.view_layer.objects.active
     # The head stays where the clip had it on the whole; what it does there is keyed anew.
     root, places = rig.pose.bones["root"], []

@@ -35,6 +35,29 @@ class OpenAvatar:
 
 
 @dataclass(frozen=True)
+class ViewTransform:
+    """What a view transform makes of scene-linear colours; see `engine.render.looks`."""
+
+    key: str  # the same for the same numbers
+    axis: np.ndarray  # [N] float32, scene-linear
+    shown: np.ndarray  # [N, N, N, 3] uint16, sRGB
+
+
+@dataclass(frozen=True)
+class Look:
+    """Under which view transform the avatar is to look as it was filmed."""
+
+    view: ViewTransform | None  # None: sRGB's own curve
+    exposure: float = 0.0  # stops
+    gamma: float = 1.0
+
+    def to_json(self) -> dict:
+        """As a request names it."""
+        key = self.view.key if self.view else None
+        return {"key": key, "exposure": self.exposure, "gamma": self.gamma}
+
+
+@dataclass(frozen=True)
 class OpenMotion:
     """Tracked motion, for the head of an avatar that is open; see `Session.open_motion`."""
 
@@ -53,6 +76,7 @@ class RenderRequest:
     translation: np.ndarray  # [3] m
     quality: str = "exact"  # or "frame-baked" or "preview"
     planes: Sequence[str] = ("combined", "depth")  # and "parts"
+    look: Look | None = None  # None: the video's colours made linear, whatever the view transform
 
 
 class Pending:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...engine.errors import Cancelled, PartNerFaceError
 from .. import avatars
+from ..colour import looks
 from ..connection import engine_link
 from ..connection.engine_process import RenderRequest
 from ..failures import own_mistake
@@ -106,7 +107,7 @@ class PARTNERFACE_RenderEngine(bpy.types.RenderEngine):
         if not rigs:
             return picture
         settings = engine_link.read_settings()
-        camera = depsgraph.scene.camera
+        camera, look = depsgraph.scene.camera, looks.find_look(depsgraph.scene)
         for number, rig in enumerate(rigs):
             self.update_stats("", f"PartNerFace: {rig.name}")
             view = cameras.see(
@@ -126,7 +127,7 @@ class PARTNERFACE_RenderEngine(bpy.types.RenderEngine):
             ]
             request = RenderRequest(
                 header["avatar"], view.camera, values.psi, values.theta, values.translation,
-                rig.partnerface.quality, wanted,
+                rig.partnerface.quality, wanted, look,
             )  # fmt: skip
             planes = engine_link.render(
                 settings,

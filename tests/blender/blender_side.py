@@ -40,8 +40,9 @@ def empty_scene():
 
 
 def load_avatar(path, **options):
-    """An empty scene with the avatar in it: scene, rig, head."""
+    """An empty scene with the avatar in it: scene, rig, head. The view transform is Standard."""
     scene = empty_scene()
+    options = {"match_colour": True} | options
     assert bpy.ops.partnerface.load_avatar(filepath=path, **options) == {"FINISHED"}
     rig = bpy.context.view_layer.objects.active
     return scene, rig, rig.partnerface.head

@@ -202,3 +202,28 @@ def test_a_file_that_cannot_be_used_is_not_kept_open(trained_avatar, tmp_path):
 def test_a_device_that_is_not_there_is_a_sentence():
     with pytest.raises(DeviceError):
         Session("tpu")
+
+
+def test_a_look_is_sent_once_and_named_from_then_on(opened, session):
+    look = {"key": "steep", "exposure": 0.0, "gamma": 1.0}
+    with pytest.raises(ProtocolError, match="look"):
+        session.render(request_for(opened, look=look))
+    axis = np.linspace(0, 4, 17).astype(np.float32)
+    shown = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1) / 4
+    arrays = {"axis": axis, "shown": np.round(shown * 65535).astype(np.uint16)}
+    session.learn_look(Message("look", 2, {"key": "steep"}, arrays))
+    plain = session.render(request_for(opened))[1]["combined"].astype(np.float32)
+    through = session.render(request_for(opened, look=look))[1]["combined"].astype(np.float32)
+    assert np.array_equal(plain[..., 3], through[..., 3])
+    solid = plain[..., 3] > 0.9
+    video = np.where(plain <= 0.0031308, plain * 12.92, 1.055 * plain ** (1 / 2.4) - 0.055)
+    assert solid.any()
+    assert np.allclose(through[solid][:, :3] / 4, video[solid][:, :3], atol=0.03)
+
+
+def test_a_view_transform_that_cannot_be_run_backwards_is_refused_where_it_is_used(opened, session):
+    axis = np.linspace(0, 4, 5).astype(np.float32)
+    arrays = {"axis": axis, "shown": np.full((5, 5, 5, 3), 30000, np.uint16)}
+    session.learn_look(Message("look", 3, {"key": "flat"}, arrays))
+    with pytest.raises(InputError, match="backwards"):
+        session.render(request_for(opened, look={"key": "flat", "exposure": 0.0, "gamma": 1.0}))
