@@ -11,21 +11,39 @@ opposite one. The engine in `engine/` runs in a process of its own and is never 
 
 def modules() -> tuple:
     """The modules that have CLASSES, in the order in which Blender must learn of them."""
-    from .operators import avatar, compositor, engine, jobs, render
+    from .operators import (
+        avatar,
+        compositor,
+        engine,
+        installing,
+        job_control,
+        jobs,
+        relinking,
+        render,
+        sequences,
+    )
+    from .panels import jobs as job_panel
     from .panels import properties_editor, sidebar
+    from .panels import relinking as missing_panel
     from .partnerface_blender import preferences, properties
+    from .partnerface_blender.jobs import listing
     from .partnerface_blender.rendering import render_engine
 
-    parts = (preferences, properties, render_engine)
-    return (*parts, engine, jobs, avatar, render, compositor, sidebar, properties_editor)
+    parts = (preferences, properties, render_engine, listing)
+    parts = (*parts, engine, installing, jobs, job_control, relinking, avatar, render, sequences)
+    parts = (*parts, compositor)
+    return (*parts, missing_panel, sidebar, job_panel, properties_editor)
 
 
 def register() -> None:
     """Add the add-on to Blender."""
     import bpy
 
+    from .panels import installing, jobs, relinking
     from .partnerface_blender import properties
     from .partnerface_blender.connection import engine_link
+    from .partnerface_blender.jobs import listing, shown, watch
+    from .partnerface_blender.relinking import links
     from .partnerface_blender.rendering import render_engine
 
     for module in modules():
@@ -34,19 +52,24 @@ def register() -> None:
     properties.attach()
     render_engine.attach()
     engine_link.attach()
+    for part in (links, relinking, installing, jobs, listing, shown, watch):
+        part.attach()
 
 
 def unregister() -> None:
     """Take everything back: classes, properties, timers, and the engine's process."""
     import bpy
 
+    from .panels import installing, jobs, relinking
     from .partnerface_blender import properties
     from .partnerface_blender.connection import engine_link
-    from .partnerface_blender.jobs import watch as job_watch
+    from .partnerface_blender.jobs import listing, watch
+    from .partnerface_blender.relinking import links
     from .partnerface_blender.rendering import render_engine
     from .partnerface_blender.viewport import view as viewport
 
-    job_watch.detach()
+    for part in (watch, listing, jobs, installing, relinking, links):
+        part.detach()
     viewport.detach()
     engine_link.detach()
     render_engine.detach()

@@ -200,6 +200,11 @@ class Render(Command):
     """Width and height, px; 0 = the size it was trained at."""
     camera: Path | None = None
     """JSON file with width, height, fx, fy, cx, cy, camera_from_world."""
+    sequence: Path | None = None
+    """A scene's frames as Blender writes them: parameters and a camera for each. Pictures that an
+    interrupted run has made are kept."""
+    file_format: Literal["png", "exr"] = "png"
+    """`png` as the video looks, straight alpha; `exr` scene-linear, premultiplied, with depth."""
     quality: Quality = "exact"
     """Everything at every sample; deformation from a lattice; or the avatar's baked preview."""
     device: str = "auto"

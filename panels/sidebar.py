@@ -3,9 +3,10 @@
 
 import bpy
 
+from ..partnerface_blender import preferences
 from ..partnerface_blender.connection import engine_link
-from ..partnerface_blender.jobs import watch as job_watch
 from ..partnerface_blender.properties import avatar_of
+from .installing import draw_setup, needs_setup
 
 
 class Sidebar:
@@ -23,7 +24,10 @@ class PARTNERFACE_PT_engine(Sidebar, bpy.types.Panel):
     bl_idname = "PARTNERFACE_PT_engine"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """State and buttons."""
+        """State and buttons; without an engine, how to get one."""
+        if not preferences.has_engine() or needs_setup():
+            draw_setup(self.layout.column(), context)
+            return
         running = engine_link.running_engine()
         about = running.about if running else {}
         text = f"Running on {about.get('device', '…')}" if running else "Starts when it is needed"
@@ -63,29 +67,6 @@ class PARTNERFACE_PT_train(Sidebar, bpy.types.Panel):
         column.operator("partnerface.train", icon="MOD_SMOOTH")
 
 
-class PARTNERFACE_PT_job(Sidebar, bpy.types.Panel):
-    """The job that was started last: how far it is."""
-
-    bl_label = "Job"
-    bl_idname = "PARTNERFACE_PT_job"
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only when one was started."""
-        return bool(context.scene.partnerface.job)
-
-    def draw(self, context: bpy.types.Context) -> None:
-        """State, progress, cancel."""
-        column = self.layout.column()
-        status = job_watch.last_seen(context.scene.partnerface.job)
-        for line in job_watch.in_lines(status):
-            column.label(text=line)
-        column.progress(factor=status.fraction, text=f"{status.fraction:.0%}")
-        row = column.row(align=True)
-        row.operator("partnerface.cancel_job", icon="X")
-        row.operator("partnerface.refresh_job", text="", icon="FILE_REFRESH")
-
-
 class PARTNERFACE_PT_avatar(Sidebar, bpy.types.Panel):
     """Step three: the avatar in the scene."""
 
@@ -109,6 +90,7 @@ class PARTNERFACE_PT_avatar(Sidebar, bpy.types.Panel):
         row = column.row(align=True)
         row.operator("partnerface.render", icon="RENDER_STILL")
         row.operator("partnerface.render", text="", icon="RENDER_ANIMATION").animation = True
+        column.operator("partnerface.render_sequence", icon="SEQUENCE")
         ready = context.scene.partnerface.avatar_scene is not None
         row = column.row(align=True)
         text = "Update Compositor" if ready else "Set Up Compositor"
@@ -123,6 +105,5 @@ CLASSES = (
     PARTNERFACE_PT_engine,
     PARTNERFACE_PT_capture,
     PARTNERFACE_PT_train,
-    PARTNERFACE_PT_job,
     PARTNERFACE_PT_avatar,
 )

@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 
 from .connection.engine_process import OpenAvatar
+from .relinking import links
 from .rendering import cameras
 from .rig import animation
 from .rig import build as rig
@@ -110,4 +111,17 @@ def stored_path(path: Path) -> str:
 
 def avatar_path(armature: bpy.types.Object) -> Path:
     """The avatar file of a rig, absolute."""
-    return Path(bpy.path.abspath(armature.partnerface.path, library=armature.library))
+    return links.absolute(armature)
+
+
+def require_file(armature: bpy.types.Object) -> None:
+    """Refuse a rig whose avatar file is gone.
+
+    Raises:
+        LinkError: it is.
+    """
+    if links.is_missing(armature):
+        raise links.LinkError(
+            f"There is no avatar file {avatar_path(armature)}.",
+            "Find it with Find Missing Avatar in the PartNerFace sidebar.",
+        )

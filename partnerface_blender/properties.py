@@ -5,6 +5,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from .blender_versions import RELATIVE_PATH
+from .relinking import links
 
 QUALITIES = (  # the numbers are what .blend files hold
     ("exact", "Exact", "Every sample goes through the avatar's networks", "NONE", 0),
@@ -26,6 +27,12 @@ def show_shadow(avatar: "PARTNERFACE_PG_avatar", context: bpy.types.Context) -> 
         setattr(head, f"visible_{ray}", not avatar.casts_shadow)
 
 
+def know_again(avatar: "PARTNERFACE_PG_avatar", context: bpy.types.Context) -> None:
+    """Keep on the rig what its new file is, so that it is found again where it is moved."""
+    links.remember(avatar.id_data)
+    links.look_again()
+
+
 class PARTNERFACE_PG_avatar(bpy.types.PropertyGroup):
     """On the rig object: which avatar it drives."""
 
@@ -34,6 +41,11 @@ class PARTNERFACE_PG_avatar(bpy.types.PropertyGroup):
         description="The avatar's .safetensors file; // means beside the .blend",
         subtype="FILE_PATH",
         options=RELATIVE_PATH,
+        update=know_again,
+    )
+    fingerprint: StringProperty(
+        name="Fingerprint",
+        description="What tells this avatar's file from others wherever it lies",
     )
     # A pointer also keeps the mesh in every depsgraph the rig is in, even when it is hidden.
     head: PointerProperty(

@@ -48,9 +48,16 @@ def read_settings() -> EngineSettings:
     """
     from .. import preferences
 
+    return settings_for(preferences.find_engine_python())
+
+
+def settings_for(python: Path) -> EngineSettings:
+    """The settings from the preferences, with another Python."""
+    from .. import preferences
+
     chosen = preferences.preferences()
     return EngineSettings(
-        python=preferences.find_engine_python(),
+        python=python,
         extension_folder=preferences.EXTENSION_FOLDER,
         cache=preferences.cache_folder(),
         log=preferences.user_folder("logs") / "engine.log",
@@ -148,7 +155,8 @@ def _stamp(path: Path) -> tuple[str, int, int]:
         status = path.stat()
     except OSError as error:
         raise AvatarFileError(
-            f"There is no avatar file {path}.", "Choose the file again in the avatar's panel."
+            f"There is no avatar file {path}.",
+            "Find it with Find Missing Avatar in the PartNerFace sidebar.",
         ) from error
     return str(path), status.st_mtime_ns, status.st_size
 
