@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every check in one run: lint, engine tests, and tests in real Blenders, with a summary."""
+"""Every check in one run: lint, engine tests, and tests in real Blenders, with a summary.
+
+Tests in Blender's window need what not every machine has (see `window_room`); where it is lacking
+they are told as NOT RUN, with the reason, and never as passed.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,13 @@ from .checkout import CACHE, ROOT, BuildError, clock, say
 from .environments import BLENDERS, ENGINE, make_environments
 from .extension import package, zip_path
 from .running import clean_environment
+from .window_room import NEWEST, NoRoomError, ensure_room
 
 ENGINE_TESTS_LIMIT_S = 1200
 BLENDER_TESTS_LIMIT_S = 600
-TEST_PATHS = ["tests", "--ignore=tests/blender"]
+WINDOW_TESTS_LIMIT_S = 900
+NOT_RUN = "NOT RUN"
+TEST_PATHS = ["tests", "--ignore=tests/blender", "--ignore=tests/window"]
 # bpy can hang or crash while the interpreter is taken down, after every test has passed
 PYTEST_AND_LEAVE = (
     "import os, sys, pytest\n"
@@ -29,20 +36,41 @@ def test(options: argparse.Namespace, rest: list[str]) -> None:
     """Set up, lint, and run every test, then sum up; `rest` are words for pytest.
 
     Raises:
-        BuildError: something failed.
+        BuildError: something failed, or the window was asked for and there is none.
     """
-    fast = options.fast or bool(rest)
+    window = options.window  # a Blender version, or None
+    fast = options.fast or bool(rest) or bool(window)
     make_environments([ENGINE] if fast else [ENGINE, *BLENDERS.values()])
     report = []
-    for title, command, limit in steps(fast, rest):
+    for title, command, limit in [] if window else steps(fast, rest):
         say(f"\n== {title}")
         report.append((title, *run_step(command, limit)))
+    if window or not fast:
+        report.append(run_window(window or NEWEST, rest))
     say("\n== summary")
     for title, outcome, seconds in report:
-        say(f"{title:18} {outcome:8} {clock(seconds)}")
-    failed = [title for title, outcome, _ in report if outcome != "passed"]
+        say(f"{title:20} {outcome:8} {clock(seconds)}")
+    harmless = ("passed",) if window else ("passed", NOT_RUN)
+    failed = [title for title, outcome, _ in report if outcome not in harmless]
     if failed:
         raise BuildError(f"Not passed: {', '.join(failed)}; the lines above say why.")
+
+
+def run_window(version: str, rest: list[str]) -> tuple[str, str, float]:
+    """The tests in a real window of this Blender: title, outcome, seconds."""
+    title = f"Blender {version} window"
+    say(f"\n== {title}")
+    started = time.monotonic()
+    try:
+        ensure_room(version)
+    except NoRoomError as error:
+        say(f"{NOT_RUN}: {error}")
+        return title, NOT_RUN, time.monotonic() - started
+    chosen = [word for word in rest if (ROOT / word.split("::")[0]).exists()]
+    command = [ENGINE.python, "-m", "pytest", *rest, *([] if chosen else ["tests/window"])]
+    os.environ["PARTNERFACE_WINDOW_VERSION"] = version
+    outcome, _ = run_step(command, WINDOW_TESTS_LIMIT_S)
+    return title, outcome, time.monotonic() - started
 
 
 def steps(fast: bool, rest: list[str]) -> list[tuple[str, list, int]]:
