@@ -9,7 +9,7 @@ from bpy.props import StringProperty
 from ..engine.errors import PartNerFaceError
 from ..partnerface_blender import avatars, preferences
 from ..partnerface_blender.connection import engine_link
-from ..partnerface_blender.jobs import listing
+from ..partnerface_blender.jobs import listing, words
 from ..partnerface_blender.jobs import watch as job_watch
 from ..partnerface_blender.jobs.process import JobStatus
 from ..partnerface_blender.properties import avatar_of
@@ -26,8 +26,8 @@ class JobOperator:
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start the job and go on."""
         try:
-            settings, words = engine_link.read_settings(), self.arguments(context)
-            status = job_watch.start(settings, words, job_watch.folder())
+            settings, arguments = engine_link.read_settings(), self.arguments(context)
+            status = job_watch.start(settings, arguments, job_watch.folder())
         except PartNerFaceError as error:
             return refuse(self, error)
         announce(self, context, status)
@@ -41,7 +41,7 @@ def announce(operator: bpy.types.Operator, context: bpy.types.Context, status: J
     listing.choose(folder)
     ahead = len([other for other in others if str(other.folder) != folder])
     when = f"waits behind {ahead} other job{'s' if ahead > 1 else ''}" if ahead else "has started"
-    operator.report({"INFO"}, f"The {status.kind} {when}; its state is in the Jobs panel.")
+    operator.report({"INFO"}, f"{words.title(status)} {when}; see the Jobs panel.")
 
 
 class PARTNERFACE_OT_capture(JobOperator, bpy.types.Operator):

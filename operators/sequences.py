@@ -60,8 +60,9 @@ class PARTNERFACE_OT_render_sequence(bpy.types.Operator):
         """Read the frames, one at each tick of the clock where somebody looks."""
         try:
             self._settings = engine_link.read_settings()
-            self._rig, self._steps = avatar_of(context), self._read(context)
+            self._rig = avatar_of(context)
             avatars.require_file(self._rig)
+            self._steps = self._read(context)
             if bpy.app.background or context.window is None:
                 for _ in self._steps:
                     pass
