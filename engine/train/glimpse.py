@@ -23,8 +23,8 @@ from ..render.frame import on_white, render_frame
 from .per_frame import PerFrame
 
 HEIGHT = 128  # px
-SHORTEST_WAIT_S = 10.0
-SHARE = 0.03  # of the time that looking may cost, at most
+SHORTEST_WAIT_S, LONGEST_WAIT_S = 10.0, 60.0
+SHARE = 0.03  # of the time that looking may cost, about
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Glimpse:
         except PartNerFaceError as error:
             log.warning("no preview: %s", error)
         now = time.monotonic()
-        self._next = now + max(SHORTEST_WAIT_S, (now - began) / SHARE)
+        self._next = now + min(max((now - began) / SHARE, SHORTEST_WAIT_S), LONGEST_WAIT_S)
 
     @torch.no_grad()
     def _seen(self) -> np.ndarray:

@@ -16,6 +16,7 @@ from ...engine.errors import PartNerFaceError
 from ...engine.job_folder import JOB, is_held
 from .. import preferences
 from ..connection.engine_link import EngineSettings
+from ..failures import own_mistake
 from . import process as jobs
 from .process import JobStatus
 from .status import read_json
@@ -140,7 +141,10 @@ def _look_again() -> float | None:
     found = look_at_all()
     _keep_queue_moving(found)
     for listener in listeners:
-        listener()
+        try:
+            listener()
+        except Exception as error:  # the watch goes on
+            own_mistake(error)
     if before != _seen:
         redraw()
     return INTERVAL_S if any(status.active for status in found) else None

@@ -3,7 +3,7 @@
 
 import os
 
-PATIENCE_S = 100  # until the training has something to show
+PATIENCE_S = 150  # until the training has something to show
 
 
 def window_set_up(demo):
@@ -17,6 +17,28 @@ def window_set_up(demo):
     panel = side.region(side.area(), "UI")
     yield 0.5
     return {"set-up": side.screenshot("set-up", panel)}
+
+
+def lay_out():
+    """The screen in three: the picture and the log on the left, the 3D view with its tab."""
+    import bpy
+    import window_side as side
+
+    for kind in ("DOPESHEET_EDITOR", "OUTLINER", "PROPERTIES"):
+        with side.override(side.area(kind)):
+            bpy.ops.screen.area_close()
+        yield 0.3
+    with side.override(side.area("VIEW_3D")):
+        bpy.ops.screen.area_split(direction="VERTICAL", factor=0.55)
+    yield 0.3
+    left = min(side.window().screen.areas, key=lambda area: area.x)
+    with side.override(left):
+        bpy.ops.screen.area_split(direction="HORIZONTAL", factor=0.35)
+    yield 0.3
+    column = [area for area in side.window().screen.areas if area.x == left.x]
+    lower, upper = sorted(column, key=lambda area: area.y)
+    lower.type, upper.type = "TEXT_EDITOR", "IMAGE_EDITOR"
+    yield 0.3
 
 
 def window_jobs(demo):
@@ -34,12 +56,11 @@ def window_jobs(demo):
     chosen = scene.partnerface
     chosen.capture, chosen.avatar_folder = f"{demo}/capture", str(side.FOLDER / "mara")
     chosen.preset, chosen.device = "draft", "cpu"
-    areas = {area.type: area for area in side.window().screen.areas}
-    areas["OUTLINER"].type = "IMAGE_EDITOR"
-    areas["DOPESHEET_EDITOR"].type = "TEXT_EDITOR"
-    yield from side.show_sidebar("PartNerFace")
-    panels = side.region(side.area(), "UI")
-    with side.override():
+    yield from lay_out()
+    view = side.area("VIEW_3D")
+    yield from side.show_sidebar("PartNerFace", view)
+    panels = side.region(view, "UI")
+    with side.override(view):
         assert bpy.ops.partnerface.train() == {"FINISHED"}
         first = chosen.job
         chosen.avatar_folder = str(side.FOLDER / "mara-high")

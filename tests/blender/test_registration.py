@@ -10,8 +10,11 @@ def traces():
     import bpy
 
     found = [name for name in dir(bpy.types) if "PARTNERFACE" in name.upper()]
-    found += [f"{owner}.partnerface" for owner in ("Object", "Scene")
+    found += [f"{owner}.partnerface" for owner in ("Object", "Scene", "WindowManager")
               if hasattr(getattr(bpy.types, owner), "partnerface")]  # fmt: skip
+    for name in ("STATUSBAR_HT_header", "TOPBAR_MT_file_external_data"):
+        drawn = getattr(getattr(bpy.types, name).draw, "_draw_funcs", [])
+        found += [f"drawn in {name}" for draw in drawn if "partnerface" in draw.__module__]
     groups = bpy.types.PropertyGroup.__subclasses__()
     found += [
         kind.__name__ for kind in groups if "partnerface" in kind.__module__ and kind.is_registered
@@ -90,7 +93,8 @@ def blender_lacks_descriptions():
         missing += [name] if not kind.description else []
         missing += [f"{name}.{p.identifier}" for p in kind.properties
                     if p.identifier != "rna_type" and not p.description]  # fmt: skip
-    for kind in (*addon("properties").CLASSES, *addon("preferences").CLASSES):
+    rooms = ("properties", "preferences", "jobs.listing")
+    for kind in (kind for room in rooms for kind in addon(room).CLASSES):
         own = [p for p in kind.bl_rna.properties if p.identifier in kind.__annotations__]
         assert own
         missing += [f"{kind.__name__}.{p.identifier}" for p in own if not p.description]
