@@ -3,8 +3,6 @@
 
 
 def window_training(capture, folder):
-    import time
-
     import blender_side
     import bpy
     import window_side as side
@@ -21,21 +19,11 @@ def window_training(capture, folder):
         elif area.type == "OUTLINER":
             area.type = "TEXT_EDITOR"
     yield from side.show_sidebar("PartNerFace")
-    took, look = [], watch._look_again
-
-    def timed():
-        began = time.perf_counter()
-        again = look()
-        took.append(time.perf_counter() - began)
-        return again
-
     with side.override():
         assert bpy.ops.partnerface.train() == {"FINISHED"}
         first = chosen.job
         chosen.avatar_folder = folder + "-second"
         assert bpy.ops.partnerface.train() == {"FINISHED"}
-    bpy.app.timers.unregister(look)
-    bpy.app.timers.register(timed, persistent=True)
     listing.choose(first)
     yield from side.until(lambda: "PartNerFace preview" in bpy.data.images, 120, "a picture")
     with side.override():
@@ -47,7 +35,6 @@ def window_training(capture, folder):
     told["image"] = [getattr(getattr(s, "image", None), "name", "") for s in spaces]
     told["text"] = [getattr(getattr(s, "text", None), "name", "") for s in spaces]
     told["listed"] = len(bpy.context.window_manager.partnerface.items)
-    told["look"] = sorted(took)[-3:]
     bpy.ops.wm.read_homefile(app_template="")  # another file: the jobs are still there
     yield 2.5
     told["after"] = [status.state for status in watch.all_seen()]
@@ -56,7 +43,6 @@ def window_training(capture, folder):
     for status in watch.all_seen():
         bpy.ops.partnerface.cancel_job(folder=str(status.folder))
     yield from side.until(lambda: not any(s.active for s in watch.all_seen()), 60, "the end")
-    bpy.app.timers.unregister(timed) if bpy.app.timers.is_registered(timed) else None
     package = "bl_ext.user_default.partnerface"
     bpy.ops.preferences.addon_disable(module=package)
     yield 0.5
@@ -68,7 +54,6 @@ def window_training(capture, folder):
 def test_a_training_is_seen_in_the_window(in_window, avatar, tmp_path):
     capture = avatar.parents[1] / "capture"
     found = in_window(window_training, str(capture), str(tmp_path / "kim"), binds=[capture.parent])
-    print(found)
     assert "PartNerFace preview" in found["image"]
     assert "PartNerFace log" in found["text"]
     assert found["listed"] == 2
