@@ -22,9 +22,7 @@ def modules() -> tuple:
         render,
         sequences,
     )
-    from .panels import jobs as job_panel
     from .panels import properties_editor, sidebar
-    from .panels import relinking as missing_panel
     from .partnerface_blender import preferences, properties
     from .partnerface_blender.jobs import listing
     from .partnerface_blender.rendering import render_engine
@@ -32,7 +30,7 @@ def modules() -> tuple:
     parts = (preferences, properties, render_engine, listing)
     parts = (*parts, engine, installing, jobs, job_control, relinking, avatar, render, sequences)
     parts = (*parts, compositor)
-    return (*parts, missing_panel, sidebar, job_panel, properties_editor)
+    return (*parts, sidebar, properties_editor)
 
 
 def register() -> None:

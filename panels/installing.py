@@ -68,6 +68,3 @@ def attach() -> None:
 def detach() -> None:
     """Undo `attach`."""
     preferences.drawers.clear()
-
-
-CLASSES = ()

@@ -7,7 +7,7 @@ from ..engine.job_folder import PREVIEW
 from ..partnerface_blender.jobs import listing, words
 from ..partnerface_blender.jobs import watch as job_watch
 from ..partnerface_blender.jobs.process import JobStatus
-from .sidebar import Sidebar
+from .tab import Sidebar
 from .wrapped import draw_wrapped
 
 
@@ -45,16 +45,13 @@ class PARTNERFACE_PT_jobs(Sidebar, bpy.types.Panel):
 
     bl_label = "Jobs"
     bl_idname = "PARTNERFACE_PT_jobs"
-    bl_order = -1  # above the steps, which are many
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only where there are any."""
-        return bool(context.window_manager.partnerface.items)
 
     def draw(self, context: bpy.types.Context) -> None:
         """The list, then the chosen job: state, buttons, results."""
         column, listed = self.layout.column(), context.window_manager.partnerface
+        if not listed.items:
+            column.label(text="Captures and trainings show up here", icon="INFO")
+            return
         row = column.row()
         row.template_list(
             "PARTNERFACE_UL_jobs", "", listed, "items", listed, "index", rows=3, maxrows=6
@@ -133,6 +130,3 @@ def attach() -> None:
 def detach() -> None:
     """Give the status bar back as it was."""
     bpy.types.STATUSBAR_HT_header.remove(draw_status_bar)
-
-
-CLASSES = (PARTNERFACE_UL_jobs, PARTNERFACE_PT_jobs)

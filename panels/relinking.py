@@ -4,29 +4,19 @@
 import bpy
 
 from ..partnerface_blender.relinking import links
-from .sidebar import Sidebar
 from .wrapped import draw_wrapped
 
 
-class PARTNERFACE_PT_missing(Sidebar, bpy.types.Panel):
-    """Avatars whose file is gone."""
-
-    bl_label = "Missing Avatars"
-    bl_idname = "PARTNERFACE_PT_missing"
-    bl_order = -1
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only where there are any."""
-        return bool(links.missing_rigs())
-
-    def draw(self, context: bpy.types.Context) -> None:
-        """Which, and the way out."""
-        column = self.layout.column()
-        for rig in links.missing_rigs():
-            column.label(text=rig.name, icon="ERROR")
-            draw_wrapped(column, context, f"Not there: {links.absolute(rig)}")
-        column.operator("partnerface.find_avatar", icon="VIEWZOOM")
+def draw_missing(column: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Which avatars' files are gone, and the way out; nothing where all are there."""
+    missing = links.missing_rigs()
+    if not missing:
+        return
+    box = column.box().column()
+    for rig in missing:
+        box.label(text=f"{rig.name}: the avatar file is missing", icon="ERROR")
+        draw_wrapped(box, context, str(links.absolute(rig)))
+    box.operator("partnerface.find_avatar", icon="VIEWZOOM")
 
 
 def draw_paths(menu: bpy.types.Menu, context: bpy.types.Context) -> None:
@@ -48,6 +38,3 @@ def attach() -> None:
 def detach() -> None:
     """Take them out again."""
     bpy.types.TOPBAR_MT_file_external_data.remove(draw_paths)
-
-
-CLASSES = (PARTNERFACE_PT_missing,)

@@ -7,14 +7,9 @@ from ..partnerface_blender import preferences
 from ..partnerface_blender.connection import engine_link
 from ..partnerface_blender.properties import avatar_of
 from .installing import draw_setup, needs_setup
-
-
-class Sidebar:
-    """Mix-in: where the panels are."""
-
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "PartNerFace"
+from .jobs import PARTNERFACE_PT_jobs, PARTNERFACE_UL_jobs
+from .relinking import draw_missing
+from .tab import Sidebar
 
 
 class PARTNERFACE_PT_engine(Sidebar, bpy.types.Panel):
@@ -76,6 +71,7 @@ class PARTNERFACE_PT_avatar(Sidebar, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Load, render, composite, export."""
         column = self.layout.column()
+        draw_missing(column, context)
         column.operator("partnerface.load_avatar", icon="IMPORT")
         rig = avatar_of(context)
         if rig is None:
@@ -103,6 +99,8 @@ class PARTNERFACE_PT_avatar(Sidebar, bpy.types.Panel):
 
 CLASSES = (
     PARTNERFACE_PT_engine,
+    PARTNERFACE_UL_jobs,
+    PARTNERFACE_PT_jobs,  # above the steps, which are many
     PARTNERFACE_PT_capture,
     PARTNERFACE_PT_train,
     PARTNERFACE_PT_avatar,
