@@ -156,9 +156,14 @@ def describe(file: "AvatarFile") -> tuple[dict, dict[str, np.ndarray]]:
     Arrays: vertices [V, 3] m, faces [F, 3], uv [U, 2], uv_faces [F, 3], expressions [E, V, 3]
     float16 m, joints [J, 3] m, skin_weights [V, J], correctives [K, V, 3] float16 m,
     corrective_index [K], vertex_part [V], vertex_region [V], motion.psi [N, E], motion.theta
-    [N, J, 3] rad, motion.translation [N, 3] m, thumbnail [h, w, 3] uint8.
+    [N, J, 3] rad, motion.translation [N, 3] m, thumbnail [h, w, 3] uint8; arkit.psi [A, E] and
+    arkit.jaw [A, 3] rad, what stands for each of ARKit's names that are no expressions of this head
+    (header `arkit_names`, A of them).
     """
+    from .head.arkit import arkit_shapes
+
     head = file.head
+    arkit = arkit_shapes(head)
     header = {
         "method": file.method,
         "config": dict(file.config),
@@ -166,6 +171,7 @@ def describe(file: "AvatarFile") -> tuple[dict, dict[str, np.ndarray]]:
         "camera": file.camera.to_json(),
         "fps": file.fps,
         "expression_names": list(head.expression_names),
+        "arkit_names": list(arkit.names),
         "joint_names": list(JOINTS),
         "joint_parents": list(JOINT_PARENTS),
         "part_names": list(PARTS),
@@ -186,6 +192,7 @@ def describe(file: "AvatarFile") -> tuple[dict, dict[str, np.ndarray]]:
         "vertex_region",
     )
     arrays = {name: getattr(head, name) for name in names}
+    arrays |= {"arkit.psi": arkit.psi, "arkit.jaw": arkit.jaw}
     return header, arrays | file.motion.to_arrays() | {"thumbnail": file.thumbnail}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .connection.engine_process import OpenAvatar
 from .rendering import cameras
-from .rig import animation
+from .rig import animation, sliders
 from .rig import build as rig
 
 FIRST_FRAME = 1
@@ -58,12 +58,14 @@ def load_avatar(
     )
     rig.add_vertex_groups(head, arrays["skin_weights"])
     rig.bind(head, armature)
+    keys = [block.name for block in head.data.shape_keys.key_blocks[1:]]
+    sliders.add_sliders(armature, head, keys, np.floor(lowest * 10) / 10)
     armature.partnerface.path = stored_path(path)
     armature.partnerface.head = head
 
     if options.motion and len(psi):
         animation.key_motion(
-            armature, head, header["expression_names"], psi,
+            armature, header["expression_names"], psi,
             arrays["motion.theta"], arrays["motion.translation"], FIRST_FRAME,
         )  # fmt: skip
         set_timeline(context.scene, header["fps"], len(psi))

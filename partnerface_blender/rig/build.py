@@ -12,6 +12,9 @@ import numpy as np
 from mathutils import Matrix
 
 from .. import axes
+from .arkit import HALVES
+from .controls import DRIVE, DRIVEN, control_bones
+from .sliders import HARD_LIMIT
 
 # In the engine's order of joints: bone name, parent, direction in head space, length in m.
 BONES = (
@@ -23,12 +26,6 @@ BONES = (
 )
 BONE_NAMES = tuple(bone[0] for bone in BONES)
 EXPRESSION_RANGE = (0.0, 1.0)
-# ARKit's one name for what a head has in two halves: such a head gets a slider for both as well.
-HALVES = {
-    "browInnerUp": ("browInnerUpLeft", "browInnerUpRight"),
-    "cheekPuff": ("cheekPuffLeft", "cheekPuffRight"),
-}
-_BLENDER_LIMIT = 10.0  # Blender clamps shape-key ranges there
 
 
 def build_mesh_object(
@@ -89,8 +86,8 @@ def add_shape_keys(
     for name, offsets in moves.items():
         block = head.shape_key_add(name=name, from_mix=False)
         block.value = 0.0  # from Blender 5.0 on a new key begins at 1
-        block.slider_min = max(-_BLENDER_LIMIT, min(EXPRESSION_RANGE[0], lowest))
-        block.slider_max = min(_BLENDER_LIMIT, max(EXPRESSION_RANGE[1], highest))
+        block.slider_min = max(-HARD_LIMIT, min(EXPRESSION_RANGE[0], lowest))
+        block.slider_max = min(HARD_LIMIT, max(EXPRESSION_RANGE[1], highest))
         moved = axes.to_rig(vertices + offsets)
         block.data.foreach_set("co", np.ascontiguousarray(moved, np.float32).ravel())
 
@@ -125,21 +122,38 @@ def build_armature_object(
     bpy.ops.object.mode_set(mode="EDIT")
     try:
         for (bone_name, parent, direction, length), joint in zip(BONES, joints, strict=True):
-            bone = armature.edit_bones.new(bone_name)
-            bone.head = (0, 0, 0)
-            bone.tail = (0, length, 0)  # the matrix keeps the length
-            bone.matrix = Matrix(
-                _bone_matrix(np.array(direction), np.asarray(joint, np.float64)).tolist()
-            )
-            bone.parent = armature.edit_bones[parent] if parent else None
+            above = parent
+            if bone_name in DRIVEN:
+                above = f"{DRIVE}{bone_name}"
+                _add_bone(armature, above, parent, direction, joint, length).use_deform = False
+            _add_bone(armature, bone_name, above, direction, joint, length)
+        for bone in control_bones(np.asarray(joints, np.float64)):
+            _add_bone(armature, *bone).use_deform = False
     finally:
         bpy.ops.object.mode_set(mode="OBJECT")
     for bone in rig.pose.bones:
         bone.rotation_mode = "XYZ"
         bone.lock_scale = (True, True, True)
-        if bone.name != "root":
+        if not bone.name.startswith(("root", "gaze")):
             bone.lock_location = (True, True, True)
     return rig
+
+
+def _add_bone(
+    armature: bpy.types.Armature,
+    name: str,
+    parent: str | None,
+    direction: Sequence[float],
+    place: np.ndarray,
+    length: float,
+) -> bpy.types.EditBone:
+    """A bone at `place` (m, head space) that points along `direction`; in edit mode."""
+    bone = armature.edit_bones.new(name)
+    bone.head = (0, 0, 0)
+    bone.tail = (0, length, 0)  # the matrix keeps the length
+    bone.matrix = Matrix(_bone_matrix(np.array(direction), np.asarray(place, np.float64)).tolist())
+    bone.parent = armature.edit_bones[parent] if parent else None
+    return bone
 
 
 def _bone_matrix(direction: np.ndarray, joint: np.ndarray) -> np.ndarray:

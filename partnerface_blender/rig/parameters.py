@@ -9,7 +9,9 @@ import numpy as np
 
 from ...engine.errors import PartNerFaceError
 from .. import axes
-from .build import BONE_NAMES, BONES, HALVES
+from . import sliders
+from .arkit import HALVES
+from .build import BONE_NAMES, BONES
 from .rotations import axis_angle_of_matrix, nearest_rotation
 
 
@@ -49,17 +51,18 @@ def read_parameters(
 def read_expressions(
     rig: bpy.types.Object, depsgraph: bpy.types.Depsgraph, names: Sequence[str]
 ) -> np.ndarray:
-    """The shape keys' values [E]; a muted key is 0, and so is one that was deleted.
+    """The sliders' values [E] as they reach the shape keys; a muted key is 0, and so is a lost one.
 
     What a slider for two halves says is added to both.
     """
     head = rig.partnerface.head
-    if head is None or head.type != "MESH" or head.data.shape_keys is None:
+    if head is not None and (head.type != "MESH" or head.data.shape_keys is None):
+        head = None
+    if head is None and sliders.FACE not in rig.pose.bones:
         raise RigError(
             f"The avatar {rig.name} has lost its head mesh with the shape keys.", "Load it again."
         )
-    blocks = head.evaluated_get(depsgraph).data.shape_keys.key_blocks
-    values = {block.name: 0.0 if block.mute else block.value for block in blocks}
+    values = sliders.read_values(rig, head and head.evaluated_get(depsgraph))
     for whole in HALVES.keys() - set(names):
         for half in HALVES[whole]:
             values[half] = values.get(half, 0.0) + values.get(whole, 0.0)

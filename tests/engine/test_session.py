@@ -2,6 +2,7 @@
 """The session by itself, in this process, with a really trained avatar."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from engine.protocol import Message
 from engine.render.camera import Camera
 from engine.render.colour import scene_linear
 from engine.render.frame import render_frame
-from engine.session import Session
+from engine.session import Session, describe
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,21 @@ def test_an_open_avatar_tells_all_that_a_rig_needs(opened, trained_avatar):
     assert arrays["motion.psi"].shape == (len(file.motion), e)
     assert arrays["vertex_part"].max() < len(header["part_names"])
     assert arrays["thumbnail"].dtype == np.uint8
+    assert header["arkit_names"] == []  # the generic head speaks ARKit by itself
+    assert arrays["arkit.psi"].shape == (0, e)
+
+
+def test_a_head_of_other_names_comes_with_arkit_s_shapes(trained_avatar):
+    file = AvatarFile.read(trained_avatar)
+    names = tuple(f"expression{i:03d}" for i in range(len(file.head.expression_names)))
+    head = replace(file.head, expression_names=names)
+    header, arrays = describe(replace(file, head=head))
+    a, e = len(header["arkit_names"]), len(names)
+    assert a > 40
+    assert arrays["arkit.psi"].shape == (a, e)
+    assert arrays["arkit.jaw"].shape == (a, 3)
+    smile = arrays["arkit.psi"][header["arkit_names"].index("mouthSmileLeft")]
+    assert int(np.argmax(smile)) == file.head.expression_names.index("mouthSmileLeft")
 
 
 def test_planes_are_those_of_the_renderer_in_scene_linear_colour(session, opened, trained_avatar):
