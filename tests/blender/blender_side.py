@@ -3,6 +3,8 @@
 
 import importlib
 import sys
+import threading
+import time
 from pathlib import Path
 
 import bpy
@@ -138,3 +140,54 @@ def avatar_planes(scene, rig):
     depth = planes["depth"]
     scaled = np.where(depth < 1e9, depth * view.depth_scale, depth)
     return planes["combined"].astype(np.float32), scaled
+
+
+def traces():
+    """Everything of ours that Blender knows of."""
+    found = [name for name in dir(bpy.types) if "PARTNERFACE" in name.upper()]
+    found += [f"{owner}.partnerface" for owner in ("Object", "Scene")
+              if hasattr(getattr(bpy.types, owner), "partnerface")]  # fmt: skip
+    groups = bpy.types.PropertyGroup.__subclasses__()
+    found += [
+        kind.__name__ for kind in groups if "partnerface" in kind.__module__ and kind.is_registered
+    ]
+    found += [f"operator {name}" for name in dir(bpy.ops.partnerface)]
+    found += [f"thread {thread.name}" for thread in threading.enumerate()
+              if "partnerface" in thread.name]  # fmt: skip
+    for name in dir(bpy.app.handlers):
+        handlers = getattr(bpy.app.handlers, name)
+        if isinstance(handlers, list):
+            found += [f"{name}: {h}" for h in handlers if "partnerface" in str(h.__module__)]
+    for name in dir(bpy.types):
+        kind = getattr(bpy.types, name)
+        if "PARTNERFACE" in getattr(kind, "COMPAT_ENGINES", ()):
+            found.append(f"engine of {name}")
+        drawn = getattr(getattr(kind, "draw", None), "_draw_funcs", ())
+        found += [f"{f.__name__} in {name}" for f in drawn if "partnerface" in f.__module__]
+    if "bl_ext.user_default.partnerface" in bpy.context.preferences.addons:
+        found.append("preferences")
+    return found
+
+
+def uninstall():
+    """Uninstall the extension as a user would; what is left of it. A generator of waits, s."""
+    folders = [addon("preferences").EXTENSION_FOLDER, addon("preferences").user_folder("logs")]
+    assert all(folder.is_dir() for folder in folders)
+    repositories = bpy.context.preferences.extensions.repos
+    index = next(i for i, repo in enumerate(repositories) if repo.module == "user_default")
+    bpy.ops.extensions.package_uninstall(repo_index=index, pkg_id="partnerface")
+    for _ in range(50):
+        left = traces() + [str(folder) for folder in folders if folder.exists()]
+        if not left:
+            break
+        yield 0.1
+    return left
+
+
+def finish(waits):
+    """What a generator of waits returns, waiting here."""
+    while True:
+        try:
+            time.sleep(next(waits))
+        except StopIteration as end:
+            return end.value
