@@ -55,7 +55,7 @@ def test_tests_that_cannot_run_are_told_as_such(monkeypatch, capsys):
         raise window_room.NoRoomError("A window without a screen needs a moon.")
 
     monkeypatch.setattr(suite, "ensure_room", refuse)
-    _, outcome, _ = suite.run_window("5.2", [])
+    _, outcome, _ = suite.window_step("5.2", []).run()
     assert outcome == "NOT RUN"
     assert "needs a moon" in capsys.readouterr().out
 
