@@ -8,49 +8,72 @@ opposite one. The engine in `engine/` runs in a process of its own and is never 
 # The repository root is the extension root, so that tools which know nothing of Blender (pytest)
 # import this file as well. Hence nothing of Blender is imported before it is asked for.
 
+# In the order in which Blender must learn of them: data, then operators, then panels. A module may
+# have CLASSES, an `attach` for what is no class, and a `detach` that undoes it.
+MODULES = (
+    "partnerface_blender.viewport.settings",
+    "partnerface_blender.preferences",
+    "partnerface_blender.properties",
+    "partnerface_blender.rig.parts",
+    "partnerface_blender.rendering.settings",
+    "partnerface_blender.rendering.render_engine",
+    "partnerface_blender.connection.engine_link",
+    "partnerface_blender.colour.looks",
+    "partnerface_blender.compositing.upkeep",
+    "partnerface_blender.relinking.links",
+    "partnerface_blender.jobs.listing",
+    "partnerface_blender.jobs.shown",
+    "partnerface_blender.jobs.watch",
+    "partnerface_blender.viewport.view",
+    "operators.engine",
+    "operators.installing",
+    "operators.jobs",
+    "operators.job_control",
+    "operators.relinking",
+    "operators.avatar",
+    "operators.viewport",
+    "operators.posing",
+    "operators.expressions",
+    "operators.motion",
+    "operators.overrides",
+    "operators.render",
+    "operators.sequences",
+    "operators.compositor",
+    "panels.installing",
+    "panels.relinking",
+    "panels.sidebar",
+    "panels.jobs",
+    "panels.rig",
+    "panels.motion",
+    "panels.compositing",
+    "panels.viewport",
+    "panels.properties_editor",
+    "panels.render_passes",
+)
 
-def modules() -> tuple:
-    """The modules that have CLASSES, in the order in which Blender must learn of them."""
-    from .operators import avatar, compositor, engine, jobs, render
-    from .panels import properties_editor, sidebar
-    from .partnerface_blender import preferences, properties
-    from .partnerface_blender.rendering import render_engine
 
-    parts = (preferences, properties, render_engine)
-    return (*parts, engine, jobs, avatar, render, compositor, sidebar, properties_editor)
+def modules() -> list:
+    """The modules, imported."""
+    from importlib import import_module
+
+    return [import_module(f".{name}", __package__) for name in MODULES]
 
 
 def register() -> None:
     """Add the add-on to Blender."""
     import bpy
 
-    from .partnerface_blender import properties
-    from .partnerface_blender.connection import engine_link
-    from .partnerface_blender.rendering import render_engine
-
     for module in modules():
-        for cls in module.CLASSES:
+        for cls in getattr(module, "CLASSES", ()):
             bpy.utils.register_class(cls)
-    properties.attach()
-    render_engine.attach()
-    engine_link.attach()
+        getattr(module, "attach", lambda: None)()
 
 
 def unregister() -> None:
-    """Take everything back: classes, properties, timers, and the engine's process."""
+    """Take everything back: classes, properties, handlers, timers, and the engine's process."""
     import bpy
 
-    from .partnerface_blender import properties
-    from .partnerface_blender.connection import engine_link
-    from .partnerface_blender.jobs import watch as job_watch
-    from .partnerface_blender.rendering import render_engine
-    from .partnerface_blender.viewport import view as viewport
-
-    job_watch.detach()
-    viewport.detach()
-    engine_link.detach()
-    render_engine.detach()
-    properties.detach()
     for module in reversed(modules()):
-        for cls in reversed(module.CLASSES):
+        getattr(module, "detach", lambda: None)()
+        for cls in reversed(getattr(module, "CLASSES", ())):
             bpy.utils.unregister_class(cls)

@@ -17,6 +17,7 @@ from tooling.checkout import ROOT, BuildError, say
 from tooling.environments import BLENDERS, ENGINE, PYTHON, find_python, make_environments
 from tooling.extension import link, package
 from tooling.suite import child_environment, test
+from tooling.window_room import NEWEST, SUITES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,10 +52,16 @@ def parser() -> argparse.ArgumentParser:
         add_help=False,
         help="film to keyframed, composited, exported avatar; writes demo/report.html",
     )
-    test = commands.add_parser("test", help="lint, engine tests, tests in Blender 4.2, 4.5 and 5.0")
+    test = commands.add_parser(
+        "test", help="lint, engine tests, tests in Blender 4.2, 4.5, 5.0, and in a window"
+    )
     test.add_argument(
         "--fast", action="store_true", help="engine tests alone, without the slow ones"
     )
+    test.add_argument(
+        "--window", nargs="?", const=NEWEST, choices=sorted(SUITES), metavar="BLENDER",
+        help=f"the tests in a real window alone, in Blender {' or '.join(sorted(SUITES))}",
+    )  # fmt: skip
     commands.add_parser("package", help="make and validate dist/partnerface-VERSION.zip")
     link = commands.add_parser("link", help="let a Blender on this machine load this checkout")
     link.add_argument(

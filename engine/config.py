@@ -199,7 +199,13 @@ class Render(Command):
     size: int = 0
     """Width and height, px; 0 = the size it was trained at."""
     camera: Path | None = None
-    """JSON file with width, height, fx, fy, cx, cy, camera_from_world."""
+    """JSON file with width, height, fx, fy, cx, cy, camera_from_world; with "orthographic": true
+    fx and fy are pixels per metre."""
+    sequence: Path | None = None
+    """A scene's frames as Blender writes them: parameters and a camera for each. Pictures that an
+    interrupted run has made are kept."""
+    file_format: Literal["png", "exr"] = "png"
+    """`png` as the video looks, straight alpha; `exr` scene-linear, premultiplied, with depth."""
     quality: Quality = "exact"
     """Everything at every sample; deformation from a lattice; or the avatar's baked preview."""
     device: str = "auto"

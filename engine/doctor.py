@@ -18,7 +18,9 @@ from .paths import cache_folder
 OLDEST = {"numpy": (1, 26), "torch": (2, 6), "warp": (1, 8)}
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 ENOUGH_SPACE = 1 << 30  # bytes, for compiled kernels
-INSTALL = "Run `python3 build.py setup`, or choose another Python in the add-on's preferences."
+INSTALL = (
+    "Repair the engine in the add-on's preferences; in a checkout run `python3 build.py setup`."
+)
 
 
 class EnvironmentUnfit(DependencyError):  # noqa: N818

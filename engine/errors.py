@@ -131,7 +131,7 @@ def explain(error: BaseException) -> PartNerFaceError:
     if isinstance(error, ImportError) and not (error.name or "").startswith("engine"):
         return DependencyError(
             f"The engine's Python cannot load the package “{error.name}” ({error}).",
-            "Run `python3 build.py setup`, or choose another Python in the add-on's preferences.",
+            "Repair it in the add-on's preferences; in a checkout run `python3 build.py setup`.",
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
         return SpaceError(

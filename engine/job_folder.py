@@ -3,8 +3,10 @@
 
     status.json   what the job last said of itself, replaced atomically
     cancel        made by anybody who wants the job to stop at its next step
+    pause         made by anybody who wants it to wait there; taken away to let it go on
+    preview.png   a picture of what it is making, replaced atomically; not every job has one
     lock          held by the job as long as it lives; freed by the system when the job dies
-    job.json      who started it: the command line, for resuming
+    job.json      who started it: the command line, for starting and resuming
     log.txt       what the job printed
 
 Standard library only, for Blender's Python imports this module too.
@@ -16,6 +18,7 @@ from pathlib import Path
 
 SCHEMA_VERSION = 1
 STATUS, CANCEL, LOCK, JOB, LOG = "status.json", "cancel", "lock", "job.json", "log.txt"
+PAUSE, PREVIEW = "pause", "preview.png"
 
 if sys.platform == "win32":
     import msvcrt

@@ -2,7 +2,8 @@
 """Long work that reports, can be cancelled, and leaves a trace: the job folder.
 
 What lies in the folder is said in `job_folder`. `status.json` is rewritten at most five times a
-second. A file `cancel`, Ctrl-C and SIGTERM stop the job at its next step.
+second. A file `cancel`, Ctrl-C and SIGTERM stop the job at its next step; a file `pause` makes it
+wait there, idle, until the file is gone.
 """
 
 import json
@@ -19,9 +20,10 @@ from types import TracebackType
 
 from .errors import Cancelled, InputError, SpaceError, explain
 from .files import json_text, space_error, write_text_atomic
-from .job_folder import CANCEL, SCHEMA_VERSION, STATUS, hold_lock
+from .job_folder import CANCEL, PAUSE, PREVIEW, SCHEMA_VERSION, STATUS, hold_lock
 
 STATUS_INTERVAL_S = 0.2
+PAUSE_POLL_S = 0.2
 LOCK_TIMEOUT_S = 2.0  # whoever asks whether the job lives holds the lock for an instant
 
 log = logging.getLogger(__name__)
@@ -51,7 +53,7 @@ class Job(AbstractContextManager["Job"]):
         self._old_handlers: dict[int, object] = {}
         self._lock: int | None = None
         self._phase_started = self.started
-        self._phase = ""
+        self._phase, self._phase_first = "", 0  # its name, and the step that it began with
         self._width = 0
 
     def __enter__(self) -> "Job":
@@ -75,9 +77,10 @@ class Job(AbstractContextManager["Job"]):
             deadline = time.monotonic() + LOCK_TIMEOUT_S
             while (lock := hold_lock(folder)) is None and time.monotonic() < deadline:
                 time.sleep(0.02)
-            # A `cancel` is stale unless whoever started this process has prepared the folder.
+            # A flag is stale unless whoever started this process has prepared the folder.
             if lock is not None and _last_state(folder) != "starting":
-                (folder / CANCEL).unlink(missing_ok=True)
+                for flag in (CANCEL, PAUSE):
+                    (folder / flag).unlink(missing_ok=True)
         except OSError as error:
             raise space_error(folder, error) from error
         if lock is None:
@@ -105,7 +108,8 @@ class Job(AbstractContextManager["Job"]):
             report = {"code": told.code, "message": told.message, "hint": told.hint}
             self._write(state="failed", error=report)
         if self.folder is not None:
-            (self.folder / CANCEL).unlink(missing_ok=True)
+            for flag in (CANCEL, PAUSE):
+                (self.folder / flag).unlink(missing_ok=True)
         if self._lock is not None:
             os.close(self._lock)
 
@@ -124,9 +128,9 @@ class Job(AbstractContextManager["Job"]):
         now = time.time()
         if message != self._phase:
             self._end_line()
-            self._phase, self._phase_started = message, now
-        elapsed = now - self._phase_started
-        eta = elapsed / step * (total - step) if step else 0.0
+            self._phase, self._phase_started, self._phase_first = message, now, step
+        elapsed, taken = now - self._phase_started, step - self._phase_first
+        eta = elapsed / taken * (total - step) if taken > 0 else 0.0
         self._status.update(
             message=message,
             step=step,
@@ -141,14 +145,35 @@ class Job(AbstractContextManager["Job"]):
         self._print_line(now, last=step >= total)
         self.check()
 
+    @property
+    def preview(self) -> Path | None:
+        """Where a picture of what the job makes may be written; None where nobody would see it."""
+        return None if self.folder is None else self.folder / PREVIEW
+
     def check(self) -> None:
-        """Raise `Cancelled` if somebody asked the job to stop."""
-        asked = self.folder is not None and (self.folder / CANCEL).exists()
-        if asked or self._interrupted:
+        """Wait here if the job is to pause; raise `Cancelled` if it is to stop."""
+        if self._asked(PAUSE) and not self._stopped():
+            self._wait()
+        if self._stopped():
             raise Cancelled(
                 f"The {self.kind} was stopped; what was done so far is kept.",
                 "Run the same command again to go on.",
             )
+
+    def _wait(self) -> None:
+        """Do nothing until the pause is over, or the job is to stop altogether."""
+        began = time.time()
+        self._write(state="paused")
+        while self._asked(PAUSE) and not self._stopped():
+            time.sleep(PAUSE_POLL_S)
+        self._phase_started += time.time() - began  # the time left is reckoned from work alone
+        self._write(state="running")
+
+    def _asked(self, flag: str) -> bool:
+        return self.folder is not None and (self.folder / flag).exists()
+
+    def _stopped(self) -> bool:
+        return self._interrupted or self._asked(CANCEL)
 
     def _interrupt(self, number: int, frame: object) -> None:
         if self._interrupted:

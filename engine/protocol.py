@@ -19,8 +19,8 @@ requests and the engine answers each with messages of the same `id`:
     result    its end, with what was asked for
     error     its end, with code, message and hint
 
-Requests are `hello`, `open_avatar`, `render`, `close_avatar`, `cancel` and `shutdown`;
-see `session` for what they hold.
+Requests are `hello`, `open_avatar`, `open_motion`, `look`, `render`, `close_avatar`, `cancel` and
+`shutdown`; see `session` for what they hold.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ import numpy as np
 
 from .errors import ProtocolError
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 # Colour, normals and weights travel as float16; depth, positions and ids as float32 and integers.
 DTYPES = ("<f2", "<f4", "<f8", "|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8", "|b1")

@@ -144,8 +144,14 @@ class Server:
         session = self._session
         if request.kind == "open_avatar":
             return session.open_avatar(Path(str(request.header.get("path", ""))))
+        if request.kind == "open_motion":
+            path = Path(str(request.header.get("path", "")))
+            return session.open_motion(path, request.header.get("avatar"))
         if request.kind == "close_avatar":
             session.close_avatar(request.header.get("avatar"))
+            return {}, {}
+        if request.kind == "look":
+            session.learn_look(request)
             return {}, {}
         if request.kind == "render":
             return session.render(request, self._stopped, self._tell_progress)

@@ -2,15 +2,21 @@
 """What an interactive engine keeps between requests: the device, and the avatars that are open.
 
     open_avatar   path                        → header and arrays of `describe`
-    render        avatar, camera, quality, planes; psi, theta, translation
-                                              → combined, depth, parts (those asked for)
+    render        avatar, camera, quality, planes, look; psi, theta, translation
+                                              → combined, depth, parts, normal (those asked for)
+    look          key; axis, shown            → nothing; renders may name the key from here on
+    open_motion   path, avatar                → fps; motion.psi, motion.theta, motion.translation
+                                                for that avatar's head, motion.seconds
     close_avatar  avatar                      → nothing
 
-The camera's world is the avatar's head space. Planes are [H, W, …], first row on top.
+`look` of a render is null, or an object of key (null for sRGB's own curve), exposure and gamma:
+see `render.looks`. The camera's world is the avatar's head space; with `orthographic` true its fx
+and fy are pixels per metre. Planes are [H, W, …], first row on top.
 """
 
 import itertools
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,7 +31,7 @@ from .errors import AvatarError, InputError, ProtocolError
 from .head.model import JOINT_PARENTS, JOINTS, PARTS
 from .protocol import Message, finite_array
 from .render.camera import Camera
-from .render.colour import scene_linear
+from .render.colour import linear_from_srgb, scene_linear
 
 if TYPE_CHECKING:
     from .avatar.file import AvatarFile
@@ -33,7 +39,8 @@ if TYPE_CHECKING:
 
 MAX_LOADED = 3  # avatars whose networks are held in memory
 MAX_SIDE = 16384  # px
-PLANES = ("combined", "depth", "parts")
+MAX_LOOKS = 128  # inverse tables of view transforms, 430 kB each
+PLANES = ("combined", "depth", "parts", "normal")
 QUALITIES = get_args(Quality)
 
 
@@ -60,6 +67,7 @@ class Session:
         self._handles = itertools.count(1)
         self._files: dict[str, OpenFile] = {}  # handle → file
         self._loaded: OrderedDict[str, Avatar] = OrderedDict()  # the last used last
+        self._tables: OrderedDict[str, np.ndarray | InputError] = OrderedDict()  # by key
 
     def about(self) -> dict:
         """What `hello` tells of this session."""
@@ -97,6 +105,22 @@ class Session:
         self._files.pop(str(handle), None)
         self._loaded.pop(str(handle), None)
 
+    def open_motion(self, path: Path, handle: object) -> tuple[dict, dict[str, np.ndarray]]:
+        """The motion in a capture folder or avatar file, for the head of an open avatar.
+
+        Raises:
+            InputError: there is no motion that can be used.
+            HeadMismatchError: it cannot be carried to the avatar's head model.
+            ProtocolError: the avatar is not open.
+        """
+        from .motions import carry, read_tracked_motion
+
+        head = self._avatar(str(handle)).file.head
+        tracked = read_tracked_motion(path.absolute())
+        motion, told = carry(tracked, head)
+        arrays = motion.to_arrays() | {"motion.seconds": tracked.seconds}
+        return {"fps": tracked.fps, "frames": len(motion), **told}, arrays
+
     def render(
         self,
         request: Message,
@@ -116,7 +140,9 @@ class Session:
         camera = read_camera(request.header.get("camera"))
         wanted = choices(request.header.get("planes", ["combined", "depth"]), PLANES)
         quality = choices([request.header.get("quality", "exact")], QUALITIES)[0]
+        linearise = self._linearise(request.header.get("look"))
         e, j, p = len(head.expression_names), len(JOINTS), len(PARTS)
+        began = time.perf_counter()
         planes = render_frame(
             avatar,
             camera,
@@ -124,17 +150,74 @@ class Session:
             finite_array(request, "theta", (j, 3)),
             finite_array(request, "translation", (3,)),
             quality=quality,
+            normals="normal" in wanted,
             should_stop=should_stop,
             on_progress=on_progress,
         )
         arrays: dict[str, np.ndarray] = {}
         if "combined" in wanted:
-            arrays["combined"] = scene_linear(planes.colour, planes.alpha).astype(np.float16)
+            combined = scene_linear(planes.colour, planes.alpha, linearise)
+            arrays["combined"] = combined.astype(np.float16)
         if "depth" in wanted:
             arrays["depth"] = np.asarray(planes.depth, np.float32)
         if "parts" in wanted:
             arrays["parts"] = np.asarray(planes.parts, np.float16)
-        return {"width": camera.width, "height": camera.height}, arrays
+        if "normal" in wanted:
+            arrays["normal"] = np.asarray(planes.normal, np.float16)
+        seconds = time.perf_counter() - began
+        return {"width": camera.width, "height": camera.height, "seconds": seconds}, arrays
+
+    def learn_look(self, request: Message) -> None:
+        """Run a view transform backwards and remember it by its key.
+
+        One that cannot be run backwards is remembered as well: renders that name it are refused.
+
+        Raises:
+            ProtocolError: the request is odd.
+        """
+        from .render.looks import make_table
+
+        key, axis, shown = (
+            request.header.get("key"),
+            request.arrays.get("axis"),
+            request.arrays.get("shown"),
+        )
+        if not isinstance(key, str) or axis is None or shown is None:
+            raise ProtocolError("The look of the request is odd.", "Start the engine again.")
+        if key not in self._tables:
+            whole = 65535 if shown.dtype == np.uint16 else 1
+            try:
+                table = make_table(axis.astype(np.float64), shown / np.float64(whole))
+            except InputError as error:  # for those who look for it
+                table = error
+            self._tables[key] = table
+        self._tables.move_to_end(key)
+        while len(self._tables) > MAX_LOOKS:
+            self._tables.popitem(last=False)
+
+    def _linearise(self, look: object) -> Callable[[np.ndarray], np.ndarray]:
+        """How a render's colours become scene-linear.
+
+        Raises:
+            ProtocolError: the look is odd or has not been sent.
+            InputError: its view transform cannot be run backwards.
+        """
+        if look is None:
+            return linear_from_srgb
+        from .render.looks import Look
+
+        try:
+            key, exposure, gamma = look["key"], float(look["exposure"]), float(look["gamma"])
+            table = None if key is None else self._tables[key]
+            if not (abs(exposure) <= 64 and 0 < gamma <= 64):
+                raise ValueError("a number is out of range")
+        except (KeyError, TypeError, ValueError) as error:
+            raise ProtocolError(
+                f"The look of the request is odd ({error!r}).", "Start the engine again."
+            ) from error
+        if isinstance(table, InputError):
+            raise table
+        return Look(table, exposure, gamma)
 
     def _avatar(self, handle: str) -> "Avatar":
         """The loaded avatar of a handle; what was used longest ago makes room for it."""
@@ -155,10 +238,16 @@ def describe(file: "AvatarFile") -> tuple[dict, dict[str, np.ndarray]]:
 
     Arrays: vertices [V, 3] m, faces [F, 3], uv [U, 2], uv_faces [F, 3], expressions [E, V, 3]
     float16 m, joints [J, 3] m, skin_weights [V, J], correctives [K, V, 3] float16 m,
-    corrective_index [K], vertex_part [V], vertex_region [V], motion.psi [N, E], motion.theta
-    [N, J, 3] rad, motion.translation [N, 3] m, thumbnail [h, w, 3] uint8.
+    corrective_index [K], vertex_part [V], vertex_region [V], part_weights [V, P] float16,
+    motion.psi [N, E], motion.theta [N, J, 3] rad, motion.translation [N, 3] m, thumbnail
+    [h, w, 3] uint8; arkit.psi [A, E] and arkit.jaw [A, 3] rad, what stands for each of ARKit's
+    names that are no expressions of this head (header `arkit_names`, A of them).
     """
+    from .head.arkit import arkit_shapes
+    from .head.skinning import smooth_labels
+
     head = file.head
+    arkit = arkit_shapes(head)
     header = {
         "method": file.method,
         "config": dict(file.config),
@@ -166,6 +255,7 @@ def describe(file: "AvatarFile") -> tuple[dict, dict[str, np.ndarray]]:
         "camera": file.camera.to_json(),
         "fps": file.fps,
         "expression_names": list(head.expression_names),
+        "arkit_names": list(arkit.names),
         "joint_names": list(JOINTS),
         "joint_parents": list(JOINT_PARENTS),
         "part_names": list(PARTS),
@@ -186,7 +276,10 @@ def describe(file: "AvatarFile") -> tuple[dict, dict[str, np.ndarray]]:
         "vertex_region",
     )
     arrays = {name: getattr(head, name) for name in names}
-    return header, arrays | file.motion.to_arrays() | {"thumbnail": file.thumbnail}
+    arrays |= {"arkit.psi": arkit.psi, "arkit.jaw": arkit.jaw}
+    weights = smooth_labels(head, head.vertex_part, len(PARTS)).astype(np.float16)
+    arrays |= file.motion.to_arrays() | {"thumbnail": file.thumbnail, "part_weights": weights}
+    return header, arrays
 
 
 def read_camera(data: object) -> Camera:

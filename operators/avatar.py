@@ -10,10 +10,10 @@ from bpy.props import BoolProperty, StringProperty
 from ..partnerface_blender import avatars
 from ..partnerface_blender.connection import engine_link
 from ..partnerface_blender.connection.engine_process import OpenAvatar
-from .waiting import WaitingOperator
+from .waiting import FileOperator
 
 
-class PARTNERFACE_OT_load_avatar(WaitingOperator, bpy.types.Operator):
+class PARTNERFACE_OT_load_avatar(FileOperator, bpy.types.Operator):
     """Bring an avatar into the scene: head, shape keys, bones, camera and tracked motion."""
 
     bl_idname = "partnerface.load_avatar"
@@ -48,9 +48,10 @@ class PARTNERFACE_OT_load_avatar(WaitingOperator, bpy.types.Operator):
         default=True,
     )
     match_colour: BoolProperty(
-        name="Match Colour",
-        description="Choose the Standard view transform, which shows the clip's colours unchanged",
-        default=True,
+        name="Standard View Transform",
+        description="Choose the Standard view transform, for footage and scenes made for it; the "
+        "avatar itself looks as filmed under any",
+        default=False,
     )
 
     @classmethod
@@ -58,13 +59,6 @@ class PARTNERFACE_OT_load_avatar(WaitingOperator, bpy.types.Operator):
         """Only in object mode, since bones are made in edit mode."""
         cls.poll_message_set("Go to object mode first")
         return context.mode == "OBJECT"
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Ask for the file, if none is given."""
-        if not self.filepath and not bpy.app.background:
-            context.window_manager.fileselect_add(self)
-            return {"RUNNING_MODAL"}
-        return super().invoke(context, event)
 
     def prepare(self, context: bpy.types.Context) -> Callable[[], OpenAvatar]:
         """Read the settings."""

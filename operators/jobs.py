@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Long work as jobs: capture, train, export; looked at and cancelled."""
+"""Long work asked for as jobs: capture, train, export."""
 
 from pathlib import Path
 
@@ -9,8 +9,9 @@ from bpy.props import StringProperty
 from ..engine.errors import PartNerFaceError
 from ..partnerface_blender import avatars, preferences
 from ..partnerface_blender.connection import engine_link
-from ..partnerface_blender.jobs import process as jobs
+from ..partnerface_blender.jobs import listing, words
 from ..partnerface_blender.jobs import watch as job_watch
+from ..partnerface_blender.jobs.process import JobStatus
 from ..partnerface_blender.properties import avatar_of
 from .waiting import refuse
 
@@ -25,13 +26,22 @@ class JobOperator:
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Start the job and go on."""
         try:
-            settings, words = engine_link.read_settings(), self.arguments(context)
-            status = job_watch.start(settings, words, preferences.user_folder("jobs"))
+            settings, arguments = engine_link.read_settings(), self.arguments(context)
+            status = job_watch.start(settings, arguments, job_watch.folder())
         except PartNerFaceError as error:
             return refuse(self, error)
-        context.scene.partnerface.job = str(status.folder)
-        self.report({"INFO"}, f"The {words[0]} has started; its state is in the Job panel.")
+        announce(self, context, status)
         return {"FINISHED"}
+
+
+def announce(operator: bpy.types.Operator, context: bpy.types.Context, status: JobStatus) -> None:
+    """Say that a job was asked for, and choose it in the list."""
+    folder, others = str(status.folder), [s for s in job_watch.look_at_all() if s.active]
+    context.scene.partnerface.job = folder
+    listing.choose(folder)
+    ahead = len([other for other in others if str(other.folder) != folder])
+    when = f"waits behind {ahead} other job{'s' if ahead > 1 else ''}" if ahead else "has started"
+    operator.report({"INFO"}, f"{words.title(status)} {when}; see the Jobs panel.")
 
 
 class PARTNERFACE_OT_capture(JobOperator, bpy.types.Operator):
@@ -126,48 +136,6 @@ class PARTNERFACE_OT_export(JobOperator, bpy.types.Operator):
                 "--device", chosen.device]  # fmt: skip
 
 
-class PARTNERFACE_OT_refresh_job(bpy.types.Operator):
-    """Look at the job now, and take over what it has made."""
-
-    bl_idname = "partnerface.refresh_job"
-    bl_label = "Refresh"
-    bl_description = "Look how far the job is now"
-    bl_options = {"REGISTER", "INTERNAL"}
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Look, and say it."""
-        status = job_watch.look(context.scene.partnerface.job)
-        if status.state in ("failed", "lost"):
-            self.report({"ERROR"}, status.sentence)
-            return {"CANCELLED"}
-        self.report({"INFO"}, ". ".join(job_watch.in_lines(status)))
-        return {"FINISHED"}
-
-
-class PARTNERFACE_OT_cancel_job(bpy.types.Operator):
-    """Ask the job to stop at its next step; what it has done is kept."""
-
-    bl_idname = "partnerface.cancel_job"
-    bl_label = "Cancel Job"
-    bl_description = "Ask the job to stop at its next step; what it has done is kept"
-    bl_options = {"REGISTER", "INTERNAL"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only while one is at work."""
-        cls.poll_message_set("No job is at work")
-        folder = context.scene.partnerface.job
-        return bool(folder) and job_watch.last_seen(folder).active
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Ask it."""
-        try:
-            jobs.cancel_job(Path(context.scene.partnerface.job))
-        except PartNerFaceError as error:
-            return refuse(self, error)
-        return {"FINISHED"}
-
-
 def needed(chosen: str, what: str) -> Path:
     """The path that was chosen, absolute.
 
@@ -195,6 +163,4 @@ CLASSES = (
     PARTNERFACE_OT_capture,
     PARTNERFACE_OT_train,
     PARTNERFACE_OT_export,
-    PARTNERFACE_OT_refresh_job,
-    PARTNERFACE_OT_cancel_job,
 )

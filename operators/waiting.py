@@ -16,6 +16,23 @@ from ..partnerface_blender.failures import own_mistake
 POLL_S = 0.1
 
 
+class Outcome:
+    """What came of the work. The thread holds this and not the operator, which Esc deletes."""
+
+    def __init__(self) -> None:
+        self.result: object = None
+        self.error: PartNerFaceError | None = None
+
+    def take(self, work: Callable[[], object]) -> None:
+        """Do the work and keep what comes of it."""
+        try:
+            self.result = work()
+        except PartNerFaceError as error:
+            self.error = error
+        except Exception as error:
+            self.error = own_mistake(error)
+
+
 class WaitingOperator:
     """Mix-in: `prepare` reads the context and gives the work, `finish` takes its result."""
 
@@ -47,8 +64,8 @@ class WaitingOperator:
             work = self.prepare(context)
         except PartNerFaceError as error:
             return refuse(self, error)
-        self._result, self._error = None, None
-        self._thread = threading.Thread(target=self._work, args=(work,), daemon=True)
+        self._outcome = Outcome()
+        self._thread = threading.Thread(target=self._outcome.take, args=(work,), daemon=True)
         self._thread.start()
         manager = context.window_manager
         self._timer = manager.event_timer_add(POLL_S, window=context.window)
@@ -65,24 +82,42 @@ class WaitingOperator:
             return {"PASS_THROUGH"}
         self._leave(context)
         try:
-            if self._error is not None:
-                raise self._error
-            self.finish(context, self._result)
+            if self._outcome.error is not None:
+                raise self._outcome.error
+            self.finish(context, self._outcome.result)
         except PartNerFaceError as error:
             return refuse(self, error)
-        return {"FINISHED"}
-
-    def _work(self, work: Callable[[], object]) -> None:
-        try:
-            self._result = work()
-        except PartNerFaceError as error:
-            self._error = error
         except Exception as error:
-            self._error = own_mistake(error)
+            return refuse(self, own_mistake(error))
+        return {"FINISHED"}
 
     def _leave(self, context: bpy.types.Context) -> None:
         context.window_manager.event_timer_remove(self._timer)
         context.workspace.status_text_set(None)
+
+
+class FileOperator(WaitingOperator):
+    """Mix-in: a `WaitingOperator` on a file, `filepath`, that is asked for where none is given."""
+
+    def ask(self, context: bpy.types.Context) -> None:
+        """Offer what fits the scene, before the file selector opens."""
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask for the file, if none is given."""
+        if not self.filepath and not bpy.app.background:
+            self._asked = True
+            self.ask(context)
+            context.window_manager.fileselect_add(self)
+            return {"RUNNING_MODAL"}
+        return super().invoke(context, event)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Wait; but after the file selector begin anew, so that the interface goes on."""
+        if not getattr(self, "_asked", False):
+            return super().execute(context)
+        operator = getattr(bpy.ops.partnerface, type(self).__name__.partition("_OT_")[2])
+        operator("INVOKE_DEFAULT", **self.as_keywords())
+        return {"CANCELLED"}
 
 
 def refuse(operator: bpy.types.Operator, error: PartNerFaceError) -> set[str]:

@@ -51,7 +51,8 @@ class PARTNERFACE_PT_object(bpy.types.Panel):
         """The file, the head, the quality."""
         layout = self.layout
         layout.use_property_split = True
-        for name in ("path", "head", "quality", "casts_shadow"):
+        for name in ("path", "head", "quality", "casts_shadow", "shows_in_reflections",
+                     "holds_out"):  # fmt: skip
             layout.prop(context.object.partnerface, name)
 
 

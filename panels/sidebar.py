@@ -3,17 +3,13 @@
 
 import bpy
 
+from ..partnerface_blender import preferences
 from ..partnerface_blender.connection import engine_link
-from ..partnerface_blender.jobs import watch as job_watch
 from ..partnerface_blender.properties import avatar_of
-
-
-class Sidebar:
-    """Mix-in: where the panels are."""
-
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "PartNerFace"
+from .installing import draw_setup, needs_setup
+from .jobs import PARTNERFACE_PT_jobs, PARTNERFACE_UL_jobs
+from .relinking import draw_missing
+from .tab import Sidebar
 
 
 class PARTNERFACE_PT_engine(Sidebar, bpy.types.Panel):
@@ -23,7 +19,10 @@ class PARTNERFACE_PT_engine(Sidebar, bpy.types.Panel):
     bl_idname = "PARTNERFACE_PT_engine"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """State and buttons."""
+        """State and buttons; without an engine, how to get one."""
+        if not preferences.has_engine() or needs_setup():
+            draw_setup(self.layout.column(), context)
+            return
         running = engine_link.running_engine()
         about = running.about if running else {}
         text = f"Running on {about.get('device', '…')}" if running else "Starts when it is needed"
@@ -63,29 +62,6 @@ class PARTNERFACE_PT_train(Sidebar, bpy.types.Panel):
         column.operator("partnerface.train", icon="MOD_SMOOTH")
 
 
-class PARTNERFACE_PT_job(Sidebar, bpy.types.Panel):
-    """The job that was started last: how far it is."""
-
-    bl_label = "Job"
-    bl_idname = "PARTNERFACE_PT_job"
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only when one was started."""
-        return bool(context.scene.partnerface.job)
-
-    def draw(self, context: bpy.types.Context) -> None:
-        """State, progress, cancel."""
-        column = self.layout.column()
-        status = job_watch.last_seen(context.scene.partnerface.job)
-        for line in job_watch.in_lines(status):
-            column.label(text=line)
-        column.progress(factor=status.fraction, text=f"{status.fraction:.0%}")
-        row = column.row(align=True)
-        row.operator("partnerface.cancel_job", icon="X")
-        row.operator("partnerface.refresh_job", text="", icon="FILE_REFRESH")
-
-
 class PARTNERFACE_PT_avatar(Sidebar, bpy.types.Panel):
     """Step three: the avatar in the scene."""
 
@@ -93,8 +69,9 @@ class PARTNERFACE_PT_avatar(Sidebar, bpy.types.Panel):
     bl_idname = "PARTNERFACE_PT_avatar"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Load, render, composite, export."""
+        """Load, render, export."""
         column = self.layout.column()
+        draw_missing(column, context)
         column.operator("partnerface.load_avatar", icon="IMPORT")
         rig = avatar_of(context)
         if rig is None:
@@ -105,24 +82,19 @@ class PARTNERFACE_PT_avatar(Sidebar, bpy.types.Panel):
         box.label(text=rig.name, icon="OUTLINER_OB_ARMATURE")
         box.prop(rig.partnerface, "path")
         box.prop(rig.partnerface, "quality")
-        box.prop(rig.partnerface, "casts_shadow")
         row = column.row(align=True)
         row.operator("partnerface.render", icon="RENDER_STILL")
         row.operator("partnerface.render", text="", icon="RENDER_ANIMATION").animation = True
-        ready = context.scene.partnerface.avatar_scene is not None
-        row = column.row(align=True)
-        text = "Update Compositor" if ready else "Set Up Compositor"
-        row.operator("partnerface.set_up_compositor", text=text, icon="NODE_COMPOSITING")
-        if ready:
-            row.operator("partnerface.remove_compositor", text="", icon="X")
+        column.operator("partnerface.render_sequence", icon="SEQUENCE")
         column.prop(context.scene.partnerface, "export_resolution")
         column.operator("partnerface.export", icon="EXPORT")
 
 
 CLASSES = (
     PARTNERFACE_PT_engine,
+    PARTNERFACE_UL_jobs,
+    PARTNERFACE_PT_jobs,  # above the steps, which are many
     PARTNERFACE_PT_capture,
     PARTNERFACE_PT_train,
-    PARTNERFACE_PT_job,
     PARTNERFACE_PT_avatar,
 )

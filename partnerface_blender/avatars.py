@@ -7,9 +7,11 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from .compositing import proxy
 from .connection.engine_process import OpenAvatar
+from .relinking import links
 from .rendering import cameras
-from .rig import animation
+from .rig import animation, wiring
 from .rig import build as rig
 
 FIRST_FRAME = 1
@@ -22,7 +24,7 @@ class LoadOptions:
     camera: bool = True  # the matched camera, and the clip's size
     motion: bool = True  # the tracked motion, and the clip's frame range and rate
     background: bool = True  # the clip behind the camera, where it is found
-    match_colour: bool = True  # a view transform that shows the clip's colours unchanged
+    match_colour: bool = False  # the Standard view transform, as the clip was made for
 
 
 def load_avatar(
@@ -48,6 +50,7 @@ def load_avatar(
     collection.objects.link(head)
     psi = arrays["motion.psi"]
     lowest, highest = (float(psi.min()), float(psi.max())) if psi.size else (0.0, 1.0)
+    combinations = dict(zip(header["arkit_names"], arrays["arkit.psi"], strict=True))
     rig.add_shape_keys(
         head,
         header["expression_names"],
@@ -55,15 +58,18 @@ def load_avatar(
         arrays["expressions"],
         np.floor(lowest * 10) / 10,
         np.ceil(highest * 10) / 10,
+        combinations,
     )
     rig.add_vertex_groups(head, arrays["skin_weights"])
     rig.bind(head, armature)
+    proxy.give_skin(head, arrays["thumbnail"])
+    wiring.wire_controls(armature, head, header, arrays, np.floor(lowest * 10) / 10)
     armature.partnerface.path = stored_path(path)
     armature.partnerface.head = head
 
     if options.motion and len(psi):
         animation.key_motion(
-            armature, head, header["expression_names"], psi,
+            armature, header["expression_names"], psi,
             arrays["motion.theta"], arrays["motion.translation"], FIRST_FRAME,
         )  # fmt: skip
         set_timeline(context.scene, header["fps"], len(psi))
@@ -110,4 +116,17 @@ def stored_path(path: Path) -> str:
 
 def avatar_path(armature: bpy.types.Object) -> Path:
     """The avatar file of a rig, absolute."""
-    return Path(bpy.path.abspath(armature.partnerface.path, library=armature.library))
+    return links.absolute(armature)
+
+
+def require_file(armature: bpy.types.Object) -> None:
+    """Refuse a rig whose avatar file is gone.
+
+    Raises:
+        LinkError: it is.
+    """
+    if links.is_missing(armature):
+        raise links.LinkError(
+            f"There is no avatar file {avatar_path(armature)}.",
+            "Find it with Find Missing Avatar in the PartNerFace sidebar.",
+        )

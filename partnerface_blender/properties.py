@@ -5,6 +5,8 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from .blender_versions import RELATIVE_PATH
+from .compositing import proxy
+from .relinking import links
 
 QUALITIES = (  # the numbers are what .blend files hold
     ("exact", "Exact", "Every sample goes through the avatar's networks", "NONE", 0),
@@ -16,14 +18,25 @@ QUALITIES = (  # the numbers are what .blend files hold
 )  # fmt: skip
 
 
-def show_shadow(avatar: "PARTNERFACE_PG_avatar", context: bpy.types.Context) -> None:
-    """Make the head mesh a caster of shadows and nothing else, or leave it out of renders."""
-    head = avatar.head
-    if head is None:
-        return
-    head.hide_render = not avatar.casts_shadow
-    for ray in ("camera", "diffuse", "glossy", "transmission", "volume_scatter"):
-        setattr(head, f"visible_{ray}", not avatar.casts_shadow)
+OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}  # by an artist who links the avatar from another file
+
+
+def switch_proxy(avatar: "PARTNERFACE_PG_avatar", context: bpy.types.Context) -> None:
+    """Let the head mesh do what the switches say."""
+    proxy.apply_switches(avatar)
+
+
+def show_live(avatar: "PARTNERFACE_PG_avatar", context: bpy.types.Context) -> None:
+    """Hide the head mesh for the neural head, or give it back."""
+    from .viewport import cover
+
+    cover.settle(avatar)
+
+
+def know_again(avatar: "PARTNERFACE_PG_avatar", context: bpy.types.Context) -> None:
+    """Keep on the rig what its new file is, so that it is found again where it is moved."""
+    links.remember(avatar.id_data)
+    links.look_again()
 
 
 class PARTNERFACE_PG_avatar(bpy.types.PropertyGroup):
@@ -34,24 +47,66 @@ class PARTNERFACE_PG_avatar(bpy.types.PropertyGroup):
         description="The avatar's .safetensors file; // means beside the .blend",
         subtype="FILE_PATH",
         options=RELATIVE_PATH,
+        override=OVERRIDABLE,
+        update=know_again,
+    )
+    fingerprint: StringProperty(
+        name="Fingerprint",
+        description="What tells this avatar's file from others wherever it lies",
     )
     # A pointer also keeps the mesh in every depsgraph the rig is in, even when it is hidden.
     head: PointerProperty(
         name="Head Mesh",
         description="The mesh whose shape keys are the avatar's expressions",
         type=bpy.types.Object,
+        override=OVERRIDABLE,
     )
     quality: EnumProperty(
         name="Quality",
         description="How finely the engine samples this avatar in final renders",
         items=QUALITIES,
         default="exact",
+        override=OVERRIDABLE,
+    )
+    live: BoolProperty(
+        name="Live in Viewports",
+        description="Show the neural head in viewports instead of the head mesh",
+        default=True,
+        update=show_live,
+        override=OVERRIDABLE,
+    )
+    covers: BoolProperty(
+        name="Head Hidden",
+        description="The head mesh has been hidden for the neural head",
+        options={"HIDDEN"},
+    )
+    head_was_hidden: BoolProperty(
+        name="Head Was Hidden",
+        description="The head mesh was hidden before, and stays so when it is given back",
+        options={"HIDDEN"},
     )
     casts_shadow: BoolProperty(
-        name="Cast Shadow",
-        description="Let the head mesh, unseen itself, throw shadows in Cycles renders",
+        name="Cast Shadows",
+        description="Let the head mesh, unseen itself, throw shadows in Cycles and EEVEE renders",
         default=False,
-        update=show_shadow,
+        update=switch_proxy,
+        override=OVERRIDABLE,
+    )
+    shows_in_reflections: BoolProperty(
+        name="Show in Reflections",
+        description="Let the head mesh, unseen itself, appear in mirrors, behind glass, and in the "
+        "light that surfaces give each other; EEVEE's mirrors need a light probe plane",
+        default=False,
+        update=switch_proxy,
+        override=OVERRIDABLE,
+    )
+    holds_out: BoolProperty(
+        name="Hold Out",
+        description="Let the head mesh cut a hole into Cycles and EEVEE renders, for pictures that "
+        "are put together in another program; Set Up Compositor needs none",
+        default=False,
+        update=switch_proxy,
+        override=OVERRIDABLE,
     )
 
 
@@ -144,6 +199,29 @@ class PARTNERFACE_PG_scene(bpy.types.PropertyGroup):
         description="Add one mask pass for each part of the face to PartNerFace renders",
         default=False,
     )
+    colour: EnumProperty(
+        name="Colour",
+        description="How the avatars' colours get through the scene's view transform",
+        items=(
+            (
+                "AS_FILMED",
+                "As Filmed",
+                "Under any view transform, look, exposure and gamma the "
+                "avatars look as they do in the video",
+            ),
+            (
+                "SCENE_REFERRED",
+                "Scene-Referred",
+                "The video's colours count as light in the scene, "
+                "and the view transform changes them as it changes everything else",
+            ),
+        ),
+    )
+    artist_scene: PointerProperty(
+        name="Artist's Scene",
+        description="In an avatar scene: the scene whose avatars it renders",
+        type=bpy.types.Scene,
+    )
     avatar_scene: PointerProperty(
         name="Avatar Scene",
         description="The scene that renders this scene's avatars for the compositor",
@@ -158,7 +236,10 @@ def attach() -> None:
     """Hang the groups on their owners as `partnerface`."""
     for owner, group in OWNERS.items():
         owner.partnerface = PointerProperty(
-            type=group, name="PartNerFace", description="What PartNerFace remembers here"
+            type=group,
+            name="PartNerFace",
+            description="What PartNerFace remembers here",
+            override=OVERRIDABLE,
         )
 
 

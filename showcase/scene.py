@@ -80,23 +80,22 @@ def load(bpy: object, avatar: Path) -> tuple:
     """An empty scene with the avatar in it, its tracked motion kept aside; scene and rig."""
     for item in list(bpy.data.objects):
         bpy.data.objects.remove(item)
-    bpy.ops.partnerface.load_avatar(filepath=str(avatar))
+    bpy.ops.partnerface.load_avatar(filepath=str(avatar), match_colour=True)
     scene, rig = bpy.context.scene, bpy.context.view_layer.objects.active
-    head = rig.partnerface.head
     # The head stays where the clip had it on the whole; what it does there is keyed anew.
     root, places = rig.pose.bones["root"], []
     for frame in range(scene.frame_start, scene.frame_end + 1, max(1, scene.frame_end // 24)):
         scene.frame_set(frame)
         places.append([*root.location, *root.rotation_euler])
     place = [sorted(values)[len(values) // 2] for values in zip(*places, strict=True)]
-    for owner in (rig, head.data.shape_keys):
-        owner.animation_data.action.use_fake_user = True  # to be chosen again in the action editor
-        owner.animation_data.action = None
+    rig.animation_data.action.use_fake_user = True  # to be chosen again in the action editor
+    rig.animation_data.action = None
     for bone in rig.pose.bones:
         bone.location, bone.rotation_euler = (0, 0, 0), (0, 0, 0)
     root.location, root.rotation_euler = place[:3], place[3:]
-    for block in head.data.shape_keys.key_blocks:
-        block.value = 0.0
+    face = rig.pose.bones["face"]
+    for name, value in face.items():  # the sliders
+        face[name] = 0.0 if isinstance(value, float) else value
     return scene, rig
 
 

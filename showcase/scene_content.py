@@ -30,15 +30,15 @@ TURNS = (
 
 
 def key(rig: bpy.types.Object) -> list[str]:
-    """Key shape keys and bones as an artist would; their names."""
+    """Key sliders and bones as an artist would; their names."""
     keyed = []
-    blocks = rig.partnerface.head.data.shape_keys.key_blocks
+    face = rig.pose.bones["face"]  # its properties are the sliders
     for names, keys in EXPRESSIONS:
-        name = next((name for name in names if name in blocks), None)
+        name = next((name for name in names if name in face), None)
         keyed += [name] if name else []
         for frame, value in keys if name else ():
-            blocks[name].value = value
-            blocks[name].keyframe_insert("value", frame=frame)
+            face[name] = float(value)
+            face.keyframe_insert(f'["{name}"]', frame=frame)
     for name, axis, keys in TURNS:
         bone = rig.pose.bones[name]
         for frame, angle in keys:

@@ -19,7 +19,7 @@ FLOORS = (
     ("kernels",),
     ("head", "render.camera", "render.mesh", "render.colour"),
     ("avatar", "capture"),
-    ("render", "synthetic"),
+    ("render", "synthetic", "motions"),
     ("train", "export", "session"),
     ("bench",),
     ("doctor", "server", "cli"),

@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every check in one run: lint, engine tests, and tests in real Blenders, with a summary."""
+"""Every check in one run: lint, engine tests, and tests in real Blenders, with a summary.
+
+Engine and Blender are tested side by side. Tests in Blender's window need what not every machine
+has (see `window_room`); where it is lacking they are told as NOT RUN, with the reason, and never
+as passed.
+"""
 
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import time
 
 from .checkout import CACHE, ROOT, BuildError, clock, say
 from .environments import BLENDERS, ENGINE, make_environments
 from .extension import package, zip_path
 from .running import clean_environment
+from .steps import NOT_RUN, PASSED, Step, run_lanes
+from .window_room import NEWEST, NoRoomError, ensure_room
 
-ENGINE_TESTS_LIMIT_S = 1200
-BLENDER_TESTS_LIMIT_S = 600
-TEST_PATHS = ["tests", "--ignore=tests/blender"]
+ENGINE_TESTS_LIMIT_S = 1500
+BLENDER_TESTS_LIMIT_S = 900
+WINDOW_TESTS_LIMIT_S = 900
+TEST_PATHS = ["tests", "--ignore=tests/blender", "--ignore=tests/window"]
 # bpy can hang or crash while the interpreter is taken down, after every test has passed
 PYTEST_AND_LEAVE = (
     "import os, sys, pytest\n"
@@ -29,66 +34,57 @@ def test(options: argparse.Namespace, rest: list[str]) -> None:
     """Set up, lint, and run every test, then sum up; `rest` are words for pytest.
 
     Raises:
-        BuildError: something failed.
+        BuildError: something failed, or the window was asked for and there is none.
     """
-    fast = options.fast or bool(rest)
-    make_environments([ENGINE] if fast else [ENGINE, *BLENDERS.values()])
-    report = []
-    for title, command, limit in steps(fast, rest):
-        say(f"\n== {title}")
-        report.append((title, *run_step(command, limit)))
+    window = options.window  # a Blender version, or None
+    few = options.fast or bool(rest) or bool(window)
+    make_environments([ENGINE] if few else [ENGINE, *BLENDERS.values()])
+    outcomes = run_lanes(lanes(options.fast, window, rest))
     say("\n== summary")
-    for title, outcome, seconds in report:
-        say(f"{title:18} {outcome:8} {clock(seconds)}")
-    failed = [title for title, outcome, _ in report if outcome != "passed"]
+    for title, outcome, seconds in outcomes:
+        say(f"{title:20} {outcome:8} {clock(seconds)}")
+    harmless = (PASSED,) if window else (PASSED, NOT_RUN)
+    failed = [title for title, outcome, _ in outcomes if outcome not in harmless]
     if failed:
         raise BuildError(f"Not passed: {', '.join(failed)}; the lines above say why.")
 
 
-def steps(fast: bool, rest: list[str]) -> list[tuple[str, list, int]]:
-    """What is run: (title, command, limit in seconds)."""
+def lanes(fast: bool, window: str | None, rest: list[str]) -> list[list[Step]]:
+    """What is run side by side: the engine's tests, and those in Blender."""
+    if window:
+        return [[window_step(window, rest)]]
     chosen = [word for word in rest if (ROOT / word.split("::")[0]).exists()]
-    engine = [ENGINE.python, "-m", "pytest", *(["-m", "not slow"] if fast and not rest else [])]
-    listed = [
-        ("ruff", [ENGINE.python, "-m", "ruff", "check", "."], 120),
-        ("engine tests", [*engine, *rest, *([] if chosen else TEST_PATHS)], ENGINE_TESTS_LIMIT_S),
-    ]
-    if not fast:
-        package()
-        for version, environment in BLENDERS.items():
-            command = [environment.python, "-c", PYTEST_AND_LEAVE, "tests/blender"]
-            listed.append((f"Blender {version} tests", command, BLENDER_TESTS_LIMIT_S))
-    return listed
+    words = [*(["-m", "not slow"] if fast and not rest else []), *rest]
+    engine = [ENGINE.python, "-m", "pytest", *words, *([] if chosen else TEST_PATHS)]
+    environment = child_environment()
+    lint = Step("ruff", [ENGINE.python, "-m", "ruff", "check", "."], 120, environment)
+    tests = [lint, Step("engine tests", engine, ENGINE_TESTS_LIMIT_S, environment)]
+    if fast or rest:
+        return [tests]
+    package()
+    return [tests, [*map(blender_step, BLENDERS), window_step(NEWEST, [])]]
 
 
-def run_step(command: list, limit: float) -> tuple[str, float]:
-    """Run one step of the tests; its outcome in a word, and the seconds it took."""
-    started = time.monotonic()
-    process = subprocess.Popen(
-        [str(word) for word in command],
-        cwd=ROOT,
-        env=child_environment(),
-        start_new_session=os.name != "nt",  # so that what it started can be ended with it
-    )
-    try:
-        status = process.wait(timeout=limit)
-    except subprocess.TimeoutExpired:
-        end_group(process)
-        say(f"It did not end within {clock(limit)} and was stopped.")
-        return "too long", time.monotonic() - started
-    except BaseException:
-        end_group(process)
-        raise
-    return "passed" if status == 0 else "FAILED", time.monotonic() - started
+def blender_step(version: str) -> Step:
+    """The tests in this Blender without a window."""
+    command = [BLENDERS[version].python, "-c", PYTEST_AND_LEAVE, "tests/blender"]
+    return Step(f"Blender {version} tests", command, BLENDER_TESTS_LIMIT_S, child_environment())
 
 
-def end_group(process: subprocess.Popen) -> None:
-    """End a process that was started in a session of its own, and its children."""
-    if os.name == "nt":
-        process.kill()
-    else:
-        os.killpg(process.pid, 9)
-    process.wait()
+def window_step(version: str, rest: list[str]) -> Step:
+    """The tests in a real window of this Blender."""
+    chosen = [word for word in rest if (ROOT / word.split("::")[0]).exists()]
+    command = [ENGINE.python, "-m", "pytest", *rest, *([] if chosen else ["tests/window"])]
+    environment = child_environment() | {"PARTNERFACE_WINDOW_VERSION": version}
+
+    def prepare() -> str:
+        try:
+            ensure_room(version)
+        except NoRoomError as error:
+            return str(error)
+        return ""
+
+    return Step(f"Blender {version} window", command, WINDOW_TESTS_LIMIT_S, environment, prepare)
 
 
 def child_environment() -> dict[str, str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pinhole camera, and rays through its pixels.
+"""The pinhole camera, the orthographic one, and rays through their pixels.
 
 OpenCV axes: x right, y down, z forward. Pixel (0, 0) is the upper left one and its centre lies at
 (0.5, 0.5).
@@ -9,10 +9,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+FAR_EYE = 1000.0  # m behind an orthographic camera, for what depends on where it is seen from
+
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera: `camera_from_world` [4, 4] and its intrinsics in pixels."""
+    """A camera: `camera_from_world` [4, 4] and its intrinsics.
+
+    fx and fy are pixels for each unit of slope; of an orthographic camera pixels for each metre.
+    """
 
     width: int
     height: int
@@ -21,6 +26,7 @@ class Camera:
     cx: float
     cy: float
     camera_from_world: np.ndarray  # [4, 4] float64, OpenCV axes, m
+    orthographic: bool = False
 
     def resized(self, width: int, height: int) -> "Camera":
         """The same view in another number of pixels."""
@@ -39,23 +45,37 @@ class Camera:
         """World points [..., 3] m → pixels [..., 2] and depths [...] m along the camera's z."""
         seen = points @ self.camera_from_world[:3, :3].T + self.camera_from_world[:3, 3]
         depth = seen[..., 2]
-        pixels = seen[..., :2] / depth[..., None] * (self.fx, self.fy) + (self.cx, self.cy)
-        return pixels, depth
+        slope = seen[..., :2] if self.orthographic else seen[..., :2] / depth[..., None]
+        return slope * (self.fx, self.fy) + (self.cx, self.cy), depth
+
+    def pixels_per_metre(self, depth: float) -> float:
+        """Pixels that a metre across the view takes at a depth (m), on the coarser axis."""
+        coarser = min(self.fx, self.fy)
+        return coarser if self.orthographic else coarser / max(depth, 1e-6)
+
+    @property
+    def eye(self) -> np.ndarray:
+        """[3] m, where it is seen from; an orthographic camera sees from very far behind itself."""
+        pose = self.world_from_camera
+        return pose[:3, 3] - pose[:3, 2] * (FAR_EYE if self.orthographic else 0.0)
 
     def rays(self, pixels: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Rays through pixel positions [R, 2] (all centres, row by row, when None).
 
         Returns:
-            Origin [3] and directions [R, 3] in world space, float32. Directions have camera depth
-            one, so that a ray's parameter t IS the planar camera depth in metres.
+            Origins and directions in world space, float32: origin [3] of a pinhole camera and
+            directions [R, 3]; of an orthographic one origins [R, 3] and direction [3]. Directions
+            have camera depth one, so that a ray's parameter t IS the planar camera depth in metres.
         """
         if pixels is None:
             x, y = np.meshgrid(np.arange(self.width) + 0.5, np.arange(self.height) + 0.5)
             pixels = np.stack([x, y], -1).reshape(-1, 2)
-        seen = np.concatenate(
-            [(pixels - (self.cx, self.cy)) / (self.fx, self.fy), np.ones((len(pixels), 1))], 1
-        )
+        plane = (pixels - (self.cx, self.cy)) / (self.fx, self.fy)
         pose = self.world_from_camera
+        if self.orthographic:
+            origins = plane @ pose[:3, :2].T + pose[:3, 3]
+            return origins.astype(np.float32), pose[:3, 2].astype(np.float32)
+        seen = np.concatenate([plane, np.ones((len(pixels), 1))], 1)
         return pose[:3, 3].astype(np.float32), (seen @ pose[:3, :3].T).astype(np.float32)
 
     def to_json(self) -> dict:
@@ -64,6 +84,7 @@ class Camera:
             "width": self.width, "height": self.height,
             "fx": float(self.fx), "fy": float(self.fy), "cx": float(self.cx), "cy": float(self.cy),
             "camera_from_world": np.asarray(self.camera_from_world).tolist(),
+            **({"orthographic": True} if self.orthographic else {}),
         }  # fmt: skip
 
     @classmethod
@@ -71,4 +92,5 @@ class Camera:
         """Undo `to_json`; KeyError or ValueError where an entry is missing or odd."""
         pose = np.asarray(data["camera_from_world"], np.float64).reshape(4, 4)
         return cls(int(data["width"]), int(data["height"]), float(data["fx"]), float(data["fy"]),
-                   float(data["cx"]), float(data["cy"]), pose)  # fmt: skip
+                   float(data["cx"]), float(data["cy"]), pose,
+                   bool(data.get("orthographic", False)))  # fmt: skip

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`render`: frames of an avatar as PNG files with straight alpha."""
+"""`render`: frames of an avatar as PNG or EXR files."""
 
 import json
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from ..avatar.model import Avatar
@@ -13,17 +12,18 @@ from ..capture.folder import Capture, read_capture
 from ..config import Render
 from ..devices import resolve_device
 from ..errors import InputError
-from ..files import write_atomic
 from ..head.model import JAW, Head
 from ..head.motion import Motion
 from ..head.transfer import make_transfer
 from ..jobs import Job
 from .camera import Camera
-from .frame import Planes, render_frame
+from .frame import render_frame
+from .pictures import write_planes
+from .sequence import render_sequence
 
 
 def run(config: Render, job: Job) -> dict:
-    """Render frames FIRST-LAST of the avatar's motion, or of a capture's.
+    """Render frames FIRST-LAST of the avatar's motion, of a capture's, or all of a sequence.
 
     Raises:
         AvatarError: the avatar cannot be used.
@@ -33,6 +33,8 @@ def run(config: Render, job: Job) -> dict:
         SpaceError: OUT cannot be written.
     """
     avatar = Avatar.load(config.avatar, resolve_device(config.device))
+    if config.sequence is not None:
+        return render_sequence(config, avatar, job)
     motion, camera = avatar.file.motion, avatar.file.camera
     told: dict = {}
     if config.capture is not None:
@@ -53,7 +55,7 @@ def run(config: Render, job: Job) -> dict:
             avatar, camera, motion.psi[index], motion.theta[index], motion.translation[index],
             quality=config.quality,
         )  # fmt: skip
-        write_picture(config.out / f"{index:05d}.png", planes)
+        write_planes(config.out / f"{index:05d}.{config.file_format}", planes, job.preview)
     count = last + 1 - first
     job.update("rendering", count, count)
     return {
@@ -119,12 +121,3 @@ def read_camera(path: Path) -> Camera:
             f"The camera file {path} holds numbers that make no sense.", "Sizes must be positive."
         )
     return camera
-
-
-def write_picture(path: Path, planes: Planes) -> None:
-    """A frame as 8-bit PNG with straight (not premultiplied) alpha, as viewers expect it."""
-    straight = planes.colour / np.maximum(planes.alpha[..., None], 1e-4)
-    rgba = np.clip(np.dstack([straight[..., ::-1], planes.alpha]), 0, 1)
-    done, data = cv2.imencode(".png", (rgba * 255 + 0.5).astype(np.uint8))
-    assert done
-    write_atomic(path, lambda temporary: temporary.write_bytes(data.tobytes()) and None)

@@ -103,18 +103,21 @@ def in_view(scene: Scene, shape: torch.Size) -> Tensor:
     ends = np.array([[0, 0, 0], shape])[[[i & 1, i >> 1 & 1, i >> 2] for i in range(8)], range(3)]
     _, depth = camera.project(coarse.low[0].cpu().numpy() + ends * cell)
     apart = (cell - scene.avatar.config.step / 2) * 2**0.5  # m, the rays at most
-    stride = max(int(apart * min(camera.fx, camera.fy) / max(depth.max(), 1e-6)), 1)  # pixels
+    stride = max(int(apart * camera.pixels_per_metre(float(depth.max()))), 1)  # pixels
     x, y = (
         np.linspace(0.5, n - 0.5, -(-(n - 1) // stride) + 1) for n in (camera.width, camera.height)
     )
     pixels = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
-    origin, directions = (torch.from_numpy(array).to(device) for array in camera.rays(pixels))
+    origins, directions = (
+        torch.from_numpy(array).to(device).expand(len(pixels), 3).contiguous()
+        for array in camera.rays(pixels)
+    )
     ray, t, _, _, _ = march(
-        origin.expand_as(directions).contiguous(), directions,
+        origins, directions,
         torch.zeros(len(directions), dtype=torch.int32, device=device),
         torch.full((len(directions),), 0.5, device=device), coarse, scene.avatar.config.step,
     )  # fmt: skip
-    x = origin + t[:, None] * directions[ray.long()]  # [S, 3] m
+    x = origins[ray.long()] + t[:, None] * directions[ray.long()]  # [S, 3] m
     seen = torch.zeros(shape, device=device)
     seen[cell_indices(x, coarse.low[0], cell, shape)] = 1
     return torch.nn.functional.max_pool3d(seen[None, None], 3, 1, 1)[0, 0] > 0

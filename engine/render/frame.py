@@ -14,6 +14,7 @@ from ..avatar.model import Avatar
 from ..config import Quality
 from ..errors import Cancelled, InputError
 from .camera import Camera
+from .normals import surface_normals
 from .posing import Poser
 from .preview import PreviewShader
 from .sampling import Rays
@@ -32,6 +33,7 @@ class Planes:
     alpha: np.ndarray  # [H, W] float32
     depth: np.ndarray  # [H, W] float32 m, planar camera z of the surface in front; 1e10 where empty
     parts: np.ndarray  # [H, W, ·] float32, weights of the head model's parts × alpha
+    normal: np.ndarray | None = None  # [H, W, 3] float32, the camera's world, × alpha; if asked for
 
 
 def on_white(planes: Planes) -> np.ndarray:
@@ -49,6 +51,7 @@ def render_frame(
     *,
     quality: str = "exact",
     condition: Condition | None = None,
+    normals: bool = False,
     should_stop: Callable[[], bool] | None = None,
     on_progress: Callable[[float], None] | None = None,
 ) -> Planes:
@@ -62,6 +65,7 @@ def render_frame(
         translation: [3] m.
         quality: "exact", "frame-baked" (`FrameBaked`) or "preview" (`PreviewShader`).
         condition: what the nets are told, where it is not `Avatar.condition`'s.
+        normals: whether the surface's normals are wanted as well.
         should_stop: polled between chunks.
         on_progress: told the share that is done.
 
@@ -82,18 +86,22 @@ def render_frame(
         torch.as_tensor(np.asarray(translation, np.float32), device=device)[None],
     )
     cells = poser.cell_map([poser.frame_cells(pose, 0)], grown)
-    origin, directions = (torch.from_numpy(array).to(device) for array in camera.rays())
-    shade = SHADERS[quality](Scene(avatar, poser, pose, cells, condition, camera))
-    count, parts = len(directions), avatar.share.shape[1]
+    count = camera.width * camera.height
+    origins, directions = (
+        torch.from_numpy(array).to(device).expand(count, 3) for array in camera.rays()
+    )
+    scene = Scene(avatar, poser, pose, cells, condition, camera)
+    shade = SHADERS[quality](scene)
+    parts = avatar.share.shape[1]
     values = torch.zeros(count, 3 + parts, device=device)
     alpha = torch.zeros(count, device=device)
     depth = torch.full((count,), EMPTY_DEPTH, device=device)
     for first in range(0, count, RAYS_AT_ONCE):
         if should_stop is not None and should_stop():
             raise Cancelled("The rendering was stopped.")
-        chunk = directions[first : first + RAYS_AT_ONCE]
+        chunk = directions[first : first + RAYS_AT_ONCE].contiguous()
         rays = Rays(
-            origins=origin.expand_as(chunk).contiguous(),
+            origins=origins[first : first + RAYS_AT_ONCE].contiguous(),
             directions=chunk,
             frame=torch.zeros(len(chunk), dtype=torch.int32, device=device),
             jitter=torch.full((len(chunk),), 0.5, device=device),
@@ -104,11 +112,15 @@ def render_frame(
             on_progress(min(first + RAYS_AT_ONCE, count) / count)
     shape = (camera.height, camera.width)
     image = values.cpu().numpy().reshape(*shape, -1)
+    facing = None
+    if normals:
+        facing = surface_normals(scene, origins, directions, depth, alpha).cpu().numpy()
     return Planes(
         image[..., :3],
         alpha.cpu().numpy().reshape(shape),
         depth.cpu().numpy().reshape(shape),
         image[..., 3:],
+        facing if facing is None else facing.reshape(*shape, 3),
     )
 
 

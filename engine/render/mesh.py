@@ -35,12 +35,12 @@ def view_mesh(
     """Cast a ray through every pixel centre (of a finer grid with `supersample`)."""
     if supersample > 1:
         camera = camera.resized(camera.width * supersample, camera.height * supersample)
-    origin, directions = camera.rays()
-    rays = torch.from_numpy(directions)
+    count = camera.width * camera.height
+    origins, rays = (torch.from_numpy(array).expand(count, 3) for array in camera.rays())
     t, face, bary = cast_rays(
         torch.from_numpy(np.ascontiguousarray(vertices, np.float32)),
         torch.from_numpy(np.ascontiguousarray(faces, np.int32)),
-        torch.from_numpy(origin).expand_as(rays),
+        origins,
         rays,
     )
     shape = (camera.height, camera.width)

@@ -20,7 +20,7 @@ class PreviewShader:
     def __init__(self, scene: Scene) -> None:
         avatar, lattice = scene.avatar, lattice_of(scene.avatar)
         self.step = avatar.config.step
-        stands = torch.from_numpy(scene.camera.world_from_camera[:3, 3]).float().to(avatar.device)
+        stands = torch.from_numpy(scene.camera.eye).float().to(avatar.device)
         eye = canonical_eye(avatar, stands, scene.pose.transforms[0])
         offset, tint = frame_change(avatar, lattice, scene.condition, eye, look_of(avatar))
         self.canonical = replace(canonical_cells(avatar), offset=offset, tint=tint)

@@ -20,6 +20,7 @@ from ..jobs import Job
 from ..render.frame import on_white, render_frame
 from .checkpoints import Progress, load_checkpoint, run_key, save_checkpoint
 from .frames import open_frames
+from .glimpse import Glimpse
 from .loop import optimiser_for, train
 from .per_frame import PerFrame
 from .settings import TrainSettings, preset
@@ -76,7 +77,10 @@ def run(config: Train, job: Job) -> dict:
     def restore() -> None:
         vars(progress).update(vars(load_checkpoint(path, key, state, optimiser, random)))
 
-    train(settings, frames, avatar, per_frame, optimiser, random, progress, job, save, restore)
+    show = Glimpse(avatar, per_frame, capture, frames.camera, job.preview).show
+    train(
+        settings, frames, avatar, per_frame, optimiser, random, progress, job, save, restore, show
+    )
     save()
     avatar_path = config.out / "avatar.safetensors"
     finish(avatar, per_frame, capture, frames.camera, settings, progress, config).write(avatar_path)

@@ -71,6 +71,7 @@ def train(
     job: Job,
     save: Callable[[], None],
     restore: Callable[[], None],
+    show: Callable[[], None] = lambda: None,
 ) -> None:
     """Train from `progress.step` to the last step, saving now and then.
 
@@ -85,6 +86,7 @@ def train(
         job: told of every step; its cancellation ends the run.
         save: writes a checkpoint; called now and then, and when the job is cancelled.
         restore: goes back to it, `progress` included.
+        show: called after every step, for whoever wants to see how the avatar looks by now.
 
     Raises:
         Cancelled: the job was asked to stop; everything is as the last whole step left it.
@@ -163,6 +165,7 @@ def train(
         if time.time() - saved > settings.checkpoint_s and watch.healthy:
             save()
             saved = time.time()
+        show()
         rate = progress.samples / progress.seconds
         try:
             job.update(

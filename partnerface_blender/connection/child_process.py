@@ -52,7 +52,7 @@ def ended(status: int, log: Path) -> EngineFailed:
     if "No module named" in last or "ImportError" in last:
         return EngineFailed(
             f"The engine's Python lacks a package ({last}).",
-            "Install the engine in the add-on's preferences, or choose another Python.",
+            "Repair the engine in the add-on's preferences, or choose another Python.",
             "missing_package",
         )
     how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"

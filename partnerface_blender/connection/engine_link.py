@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ...engine.errors import PartNerFaceError
-from .engine_process import EngineProcess, OpenAvatar, Pending, RenderRequest
+from .engine_process import EngineProcess, OpenAvatar, OpenMotion, Pending, RenderRequest
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,16 @@ def read_settings() -> EngineSettings:
     """
     from .. import preferences
 
+    return settings_for(preferences.find_engine_python())
+
+
+def settings_for(python: Path) -> EngineSettings:
+    """The settings from the preferences, with another Python."""
+    from .. import preferences
+
     chosen = preferences.preferences()
     return EngineSettings(
-        python=preferences.find_engine_python(),
+        python=python,
         extension_folder=preferences.EXTENSION_FOLDER,
         cache=preferences.cache_folder(),
         log=preferences.user_folder("logs") / "engine.log",
@@ -118,6 +125,18 @@ def describe_avatar(settings: EngineSettings, path: Path) -> Mapping:
         return _opened[key] if key in _opened else open_avatar(settings, path).header
 
 
+def open_motion(settings: EngineSettings, path: Path, avatar: Path) -> OpenMotion:
+    """The motion of a capture folder or avatar file, for the head of an avatar file.
+
+    Raises:
+        AvatarFileError: there is no such avatar file.
+        EngineFailed: the engine cannot use one of them, or cannot be started.
+    """
+    with _lock:
+        handle = describe_avatar(settings, avatar)["avatar"]
+        return ensure_engine(settings).open_motion(path, handle, settings.timeout_s)
+
+
 def find_open(path: Path) -> Mapping | None:
     """The header of an avatar file that the running engine has open; never waits."""
     return _opened.get(_stamp(path)) if running_engine() is not None else None
@@ -148,7 +167,8 @@ def _stamp(path: Path) -> tuple[str, int, int]:
         status = path.stat()
     except OSError as error:
         raise AvatarFileError(
-            f"There is no avatar file {path}.", "Choose the file again in the avatar's panel."
+            f"There is no avatar file {path}.",
+            "Find it with Find Missing Avatar in the PartNerFace sidebar.",
         ) from error
     return str(path), status.st_mtime_ns, status.st_size
 

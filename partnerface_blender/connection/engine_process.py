@@ -29,11 +29,20 @@ import numpy as np
 from ...engine import protocol
 from ...engine.errors import PartNerFaceError
 from .child_process import EngineFailed, child_environment, detached, ended
-from .engine_requests import PROGRESS_TIMEOUT_S, OpenAvatar, Pending, RenderRequest, told_error
+from .engine_requests import (
+    PROGRESS_TIMEOUT_S,
+    Look,
+    OpenAvatar,
+    OpenMotion,
+    Pending,
+    RenderRequest,
+    told_error,
+)
 
-__all__ = ["EngineFailed", "EngineProcess", "OpenAvatar", "Pending", "RenderRequest"]
+__all__ = ["EngineFailed", "EngineProcess", "OpenAvatar", "OpenMotion", "Pending", "RenderRequest"]
 
 START_TIMEOUT_S = 60.0  # the first import of torch from a cold disk
+LOOKS_TOLD = 64  # half of what the engine remembers
 SILENCE_TIMEOUT_S = 30.0  # longest time without any sign of life while a request is under way
 
 
@@ -59,6 +68,7 @@ class EngineProcess:
         self._numbers = itertools.count(1)
         self._pending: dict[int, Pending] = {}
         self._lock = threading.Lock()  # of _pending and _failure
+        self._told_views: set[str] = set()  # keys of the view transforms that the engine has
         self._waiting_since = 0.0  # since when _pending has not been empty
         self._failure: PartNerFaceError | None = None  # once set, every request fails with it
         self._reader = threading.Thread(target=self._read, name="partnerface read", daemon=True)
@@ -149,6 +159,14 @@ class EngineProcess:
         message = self.submit("open_avatar", {"path": str(path)}).result(timeout_s)
         return OpenAvatar(message.header, message.arrays)
 
+    def open_motion(
+        self, path: Path, avatar: str, timeout_s: float = PROGRESS_TIMEOUT_S
+    ) -> OpenMotion:
+        """The motion of a capture folder or avatar file, for the head of an open avatar."""
+        asked = {"path": str(path), "avatar": avatar}
+        message = self.submit("open_motion", asked).result(timeout_s)
+        return OpenMotion(message.header, message.arrays)
+
     def close_avatar(self, handle: str) -> None:
         """Let the engine forget an avatar, whenever it comes to it."""
         self.submit("close_avatar", {"avatar": handle})
@@ -170,11 +188,24 @@ class EngineProcess:
     def submit_render(self, request: RenderRequest) -> Pending:
         """Ask for one frame and go on."""
         header = {"avatar": request.avatar, "camera": dict(request.camera),
-                  "quality": request.quality, "planes": list(request.planes)}  # fmt: skip
+                  "quality": request.quality, "planes": list(request.planes),
+                  "look": self._tell(request.look)}  # fmt: skip
         names = ("psi", "theta", "translation")
         return self.submit(
             "render", header, {n: np.asarray(getattr(request, n), np.float32) for n in names}
         )
+
+    def _tell(self, look: Look | None) -> dict | None:
+        """What a render says of its look; the engine is told of a view transform once."""
+        if look is None:
+            return None
+        view = look.view
+        if view is not None and view.key not in self._told_views:
+            if len(self._told_views) >= LOOKS_TOLD:  # before the engine forgets the oldest
+                self._told_views.clear()
+            self.submit("look", {"key": view.key}, {"axis": view.axis, "shown": view.shown})
+            self._told_views.add(view.key)
+        return look.to_json()
 
     def submit(
         self, kind: str, header: Mapping | None = None, arrays: Mapping | None = None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PROGRESS_TIMEOUT_S = 180.0  # longest time without progress: the first render compiles kernels
 CANCEL_TIMEOUT_S = 20.0  # longest time from `cancel` to the answer
+PATIENCE_S = 0.3  # how long a cancelled request is waited for
 POLL_S = 0.02
 
 
@@ -35,6 +36,37 @@ class OpenAvatar:
 
 
 @dataclass(frozen=True)
+class ViewTransform:
+    """What a view transform makes of scene-linear colours; see `engine.render.looks`."""
+
+    key: str  # the same for the same numbers
+    axis: np.ndarray  # [N] float32, scene-linear
+    shown: np.ndarray  # [N, N, N, 3] uint16, sRGB
+
+
+@dataclass(frozen=True)
+class Look:
+    """Under which view transform the avatar is to look as it was filmed."""
+
+    view: ViewTransform | None  # None: sRGB's own curve
+    exposure: float = 0.0  # stops
+    gamma: float = 1.0
+
+    def to_json(self) -> dict:
+        """As a request names it."""
+        key = self.view.key if self.view else None
+        return {"key": key, "exposure": self.exposure, "gamma": self.gamma}
+
+
+@dataclass(frozen=True)
+class OpenMotion:
+    """Tracked motion, for the head of an avatar that is open; see `Session.open_motion`."""
+
+    header: Mapping  # fps, frames, source_model, transferred, lost
+    arrays: Mapping[str, np.ndarray]  # motion.psi, motion.theta, motion.translation, motion.seconds
+
+
+@dataclass(frozen=True)
 class RenderRequest:
     """One frame to render. The camera's world is the avatar's head space, m; OpenCV axes."""
 
@@ -44,7 +76,8 @@ class RenderRequest:
     theta: np.ndarray  # [J, 3] rad
     translation: np.ndarray  # [3] m
     quality: str = "exact"  # or "frame-baked" or "preview"
-    planes: Sequence[str] = ("combined", "depth")  # and "parts"
+    planes: Sequence[str] = ("combined", "depth")  # and "parts", "normal"
+    look: Look | None = None  # None: the video's colours made linear, whatever the view transform
 
 
 class Pending:
@@ -76,7 +109,8 @@ class Pending:
 
         Args:
             timeout_s: how long the engine may go without progress before it counts as hung.
-            should_stop: asked often; once it is true the request is cancelled.
+            should_stop: asked often; once it is true the request is cancelled, and given up at
+                once: an engine that does not stop is ended later.
             on_progress: told the share that is done.
 
         Raises:
@@ -98,13 +132,24 @@ class Pending:
             if without_progress > timeout_s:
                 self._engine.give_up(without_progress)
                 self._done.wait(5.0)
-            elif asked_to_stop and now - asked_to_stop > CANCEL_TIMEOUT_S:
-                self._engine.give_up(now - asked_to_stop)
-                self._done.wait(5.0)
+            elif asked_to_stop and now - asked_to_stop > PATIENCE_S:
+                self._end_if_deaf()
+                raise Cancelled("The rendering was stopped.")
         if self._error is not None:
             raise self._error
         assert self._message is not None
         return self._message
+
+    def _end_if_deaf(self) -> None:
+        """End the engine, later, if the cancelled request is still not answered then."""
+
+        def look() -> None:
+            if not self._done.is_set():
+                self._engine.give_up(CANCEL_TIMEOUT_S)
+
+        timer = threading.Timer(CANCEL_TIMEOUT_S, look)
+        timer.daemon = True
+        timer.start()
 
     def resolve(self, message: protocol.Message | None, error: PartNerFaceError | None) -> None:
         """Set the answer; the first one counts."""

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Cameras in both directions: the matched one into Blender, the scene's one to the engine.
 
-The engine's pinhole camera is a dict as `camera files` hold it: width, height, fx, fy, cx, cy in
-pixels (pixel (0, 0) upper left, its centre at (0.5, 0.5)) and camera_from_world [4, 4], OpenCV
-axes. The engine's world is the head space of the rig.
+The engine's camera is a dict as camera files hold it: width, height, fx, fy, cx, cy in pixels
+(pixel (0, 0) upper left, its centre at (0.5, 0.5)), camera_from_world [4, 4], OpenCV axes, and
+`orthographic` where it is; fx and fy are then pixels per metre. The engine's world is the head
+space of the rig.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
@@ -31,6 +32,52 @@ class View:
 
     camera: dict
     depth_scale: float  # the rig object's own scale: scene units per metre of the head
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A camera in the scene: how its pixels and the scene's points belong together."""
+
+    width: int
+    height: int
+    fx: float  # px for each unit of slope; px for each scene unit when orthographic
+    fy: float
+    cx: float
+    cy: float
+    orthographic: bool
+    world_from_camera: np.ndarray  # [4, 4], OpenCV axes, scene units
+
+    @classmethod
+    def of(
+        cls, projection: np.ndarray, world_from_camera: np.ndarray, width: int, height: int
+    ) -> "Lens":
+        """From an OpenGL projection [4, 4] and a camera's pose [4, 4] (OpenGL axes, no scale)."""
+        orthographic = abs(projection[3, 3]) > 0.5
+        offset = -projection[:2, 3] if orthographic else projection[:2, 2]
+        return cls(
+            width=width,
+            height=height,
+            fx=float(projection[0, 0] * width / 2),
+            fy=float(projection[1, 1] * height / 2),
+            cx=float(width / 2 * (1 - offset[0])),
+            cy=float(height / 2 * (1 + offset[1])),
+            orthographic=bool(orthographic),
+            world_from_camera=world_from_camera @ axes.affine(axes.OPENCV_FROM_OPENGL),
+        )
+
+    def cut_out(self, left: int, top: int, right: int, bottom: int) -> "Lens":
+        """The same view of a part of the frame, in pixels from the upper left corner."""
+        return replace(
+            self, width=right - left, height=bottom - top, cx=self.cx - left, cy=self.cy - top
+        )
+
+    def points(self, depth: np.ndarray) -> np.ndarray:
+        """What lies at depths [H, W]: [H, W, 3], scene units, in the camera's OpenCV axes."""
+        x = (np.arange(self.width) + 0.5 - self.cx) / self.fx
+        y = (np.arange(self.height) + 0.5 - self.cy) / self.fy
+        slope = np.broadcast_arrays(x[None, :], y[:, None])
+        reach = 1.0 if self.orthographic else depth
+        return np.stack([slope[0] * reach, slope[1] * reach, depth], -1)
 
 
 def add_matched_camera(
@@ -79,6 +126,29 @@ def show_clip_behind(camera: bpy.types.Object, path: Path, frames: int, first_fr
     return True
 
 
+def lens_of(
+    camera: bpy.types.Object | None, depsgraph: bpy.types.Depsgraph, width: int, height: int
+) -> Lens:
+    """How the scene's camera (evaluated) projects into a frame of width × height px.
+
+    Raises:
+        CameraError: no camera, or a panoramic one.
+    """
+    if camera is None or camera.type != "CAMERA":
+        raise CameraError("The scene has no camera.", "Add one, or load the avatar with its own.")
+    if camera.data.type not in ("PERSP", "ORTHO"):
+        raise CameraError(
+            f"The camera {camera.name} is panoramic, and avatars cannot be seen through it.",
+            "Set the camera's type to Perspective or Orthographic.",
+        )
+    render = depsgraph.scene.render
+    projection = camera.calc_matrix_camera(
+        depsgraph, x=width, y=height, scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y
+    )
+    world_from_camera = np.array(camera.matrix_world.normalized(), np.float64)
+    return Lens.of(np.array(projection, np.float64), world_from_camera, width, height)
+
+
 def see(
     camera: bpy.types.Object | None,
     rig: bpy.types.Object,
@@ -89,21 +159,10 @@ def see(
     """How the scene's camera sees the rig (both evaluated), in a frame of width × height px.
 
     Raises:
-        CameraError: no camera, one without perspective, or a rig that is sheared or flattened.
+        CameraError: no camera, a panoramic one, or a rig that is sheared or flattened.
     """
-    if camera is None or camera.type != "CAMERA":
-        raise CameraError("The scene has no camera.", "Add one, or load the avatar with its own.")
-    if camera.data.type != "PERSP":
-        raise CameraError(
-            f"The camera {camera.name} has no perspective, and avatars are seen in no other way.",
-            "Set the camera's type to Perspective.",
-        )
-    render = depsgraph.scene.render
-    projection = camera.calc_matrix_camera(
-        depsgraph, x=width, y=height, scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y
-    )
-    world_from_camera = np.array(camera.matrix_world.normalized(), np.float64)
-    return view_through(np.array(projection, np.float64), world_from_camera, rig, width, height)
+    lens = lens_of(camera, depsgraph, width, height)
+    return through(lens, rig.name, np.array(rig.matrix_world, np.float64))
 
 
 def view_through(
@@ -115,13 +174,23 @@ def view_through(
 ) -> View:
     """How an OpenGL projection [4, 4] and a camera pose [4, 4] (no scale) see the rig.
 
-    The rig object's own place, turn and size enter here. The engine sees the head in its own size
-    and the camera moved instead, which gives the same picture; only depths differ by the scale.
+    Raises:
+        CameraError: the rig is sheared, flattened, or scaled differently along its axes.
+    """
+    lens = Lens.of(projection, world_from_camera, width, height)
+    return through(lens, rig.name, np.array(rig.matrix_world, np.float64))
+
+
+def through(lens: Lens, rig_name: str, world_from_rig: np.ndarray) -> View:
+    """How a lens sees a rig whose own transform is `world_from_rig` [4, 4].
+
+    The rig object's place, turn and size enter here. The engine sees the head in its own size and
+    the camera moved instead, which gives the same picture; only depths differ by the scale.
 
     Raises:
         CameraError: the rig is sheared, flattened, or scaled differently along its axes.
     """
-    world_from_head = np.array(rig.matrix_world, np.float64) @ axes.affine(axes.RIG_FROM_HEAD)
+    world_from_head = world_from_rig @ axes.affine(axes.RIG_FROM_HEAD)
     scales = np.linalg.svd(world_from_head[:3, :3], compute_uv=False)
     if (
         scales[2] < 1e-6
@@ -129,25 +198,23 @@ def view_through(
         or np.linalg.det(world_from_head[:3, :3]) < 0
     ):
         raise CameraError(
-            f"The avatar {rig.name} is scaled differently along its axes or mirrored.",
+            f"The avatar {rig_name} is scaled differently along its axes or mirrored.",
             "Give it one positive scale for all three axes.",
         )
     scale = float(scales.mean())
-    opencv_from_world = axes.affine(axes.OPENCV_FROM_OPENGL) @ np.linalg.inv(world_from_camera)
-    camera_from_head = opencv_from_world @ world_from_head
+    camera_from_head = np.linalg.inv(lens.world_from_camera) @ world_from_head
     camera_from_head[:3] /= scale
-    return View(
-        camera={
-            "width": width,
-            "height": height,
-            "fx": projection[0, 0] * width / 2,
-            "fy": projection[1, 1] * height / 2,
-            "cx": width / 2 * (1 - projection[0, 2]),
-            "cy": height / 2 * (1 + projection[1, 2]),
-            "camera_from_world": camera_from_head.tolist(),
-        },
-        depth_scale=scale,
-    )
+    enlarged = scale if lens.orthographic else 1.0
+    camera = {
+        "width": lens.width,
+        "height": lens.height,
+        "fx": lens.fx * enlarged,
+        "fy": lens.fy * enlarged,
+        "cx": lens.cx,
+        "cy": lens.cy,
+        "camera_from_world": camera_from_head.tolist(),
+    }
+    return View(camera | ({"orthographic": True} if lens.orthographic else {}), scale)
 
 
 def cut_out(view: View, left: int, top: int, right: int, bottom: int) -> View:

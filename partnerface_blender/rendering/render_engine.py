@@ -1,63 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PartNerFace as a render engine: Combined, Depth, and a mask for each part of the face."""
+"""PartNerFace as a render engine: it starts the engine, delivers passes, and says what went wrong.
 
-from dataclasses import dataclass
+An engine that dies or hangs costs one frame's time: the frame is rendered again with a new one. If
+that fails too, an error is reported; Blender then stops the animation and writes no picture, so
+that frames on disk are good ones and the animation can go on from there.
+"""
 
 import bpy
 import numpy as np
 
 from ...engine.errors import Cancelled, PartNerFaceError
-from .. import avatars
 from ..connection import engine_link
-from ..connection.engine_process import RenderRequest
+from ..connection.engine_process import EngineFailed
 from ..failures import own_mistake
-from ..properties import is_avatar
-from ..rig import parameters
 from ..viewport import view as viewport
-from . import cameras
+from . import cryptomatte, passes
+from .dispatch import Dispatcher
+from .frames import render_frame
 
-EMPTY_DEPTH = 1e10  # as Blender's own engines say "nothing here"
-PARTS = ("brows", "eye_left", "eye_right", "nose", "cheek_left", "cheek_right", "mouth", "rest")
-
-
-@dataclass(frozen=True)
-class Shot:
-    """One avatar as the camera is to see it."""
-
-    request: RenderRequest
-    depth_scale: float
-
-
-@dataclass
-class Picture:
-    """What has been rendered so far; first row on top."""
-
-    colour: np.ndarray  # [H, W, 4] float32, scene-linear, premultiplied
-    depth: np.ndarray  # [H, W] float32, scene units along the camera's z
-    parts: np.ndarray  # [H, W, P] float32
-
-    @classmethod
-    def empty(cls, width: int, height: int) -> "Picture":
-        """A picture of nothing."""
-        return cls(
-            np.zeros((height, width, 4), np.float32),
-            np.full((height, width), EMPTY_DEPTH, np.float32),
-            np.zeros((height, width, len(PARTS)), np.float32),
-        )
-
-    def add(self, colour: np.ndarray, depth: np.ndarray, parts: np.ndarray | None) -> None:
-        """Put another avatar in, over what is behind it and under what is in front of it."""
-        in_front = (depth < self.depth)[..., None]
-        over = colour + self.colour * (1 - colour[..., 3:])
-        under = self.colour + colour * (1 - self.colour[..., 3:])
-        if parts is not None:
-            self.parts = np.where(
-                in_front,
-                parts + self.parts * (1 - colour[..., 3:]),
-                self.parts + parts * (1 - self.colour[..., 3:]),
-            )
-        self.colour = np.where(in_front, over, under)
-        self.depth = np.minimum(self.depth, depth)
+GO_ON = " Frames on disk are kept: switch Overwrite off and render again to go on from here."
+LOST = ("engine_died", "engine_hung", "protocol")  # failures that a new engine may not have
 
 
 class PARTNERFACE_RenderEngine(bpy.types.RenderEngine):
@@ -74,94 +36,60 @@ class PARTNERFACE_RenderEngine(bpy.types.RenderEngine):
         self, scene: bpy.types.Scene = None, renderlayer: bpy.types.ViewLayer = None
     ) -> None:
         """Tell Blender which passes there are."""
-        self.register_pass(scene, renderlayer, "Combined", 4, "RGBA", "COLOR")
-        if renderlayer.use_pass_z:
-            self.register_pass(scene, renderlayer, "Depth", 1, "Z", "VALUE")
-        if scene.partnerface.part_passes:
-            for name in PARTS:
-                self.register_pass(scene, renderlayer, f"Part.{name}", 1, "X", "VALUE")
+        for name, channels, names, kind in passes.listed(scene, renderlayer):
+            self.register_pass(scene, renderlayer, name, channels, names, kind)
 
     def render(self, depsgraph: bpy.types.Depsgraph) -> None:
         """One frame of one view layer. What goes wrong becomes one sentence; Blender lives on."""
         try:
-            picture = self._picture(depsgraph)
+            self._warn(depsgraph.scene)
+            found = self._found(depsgraph)
+            self._deliver(found, depsgraph.view_layer)
         except Cancelled:
             return
         except PartNerFaceError as error:
-            self._fail(error)
-            return
+            self.report({"ERROR"}, str(error) + (GO_ON if self.is_animation else ""))
         except Exception as error:
-            self._fail(own_mistake(error))
-            return
-        self._deliver(picture, depsgraph.view_layer_eval.name)
+            self.report({"ERROR"}, str(own_mistake(error)))
 
-    def _fail(self, error: PartNerFaceError) -> None:
-        self.report({"ERROR"}, str(error))
+    def _warn(self, scene: bpy.types.Scene) -> None:
+        """Say what is left out of the picture."""
+        camera = self.camera_override or scene.camera
+        if camera is not None and camera.type == "CAMERA" and camera.data.dof.use_dof:
+            self.report(
+                {"WARNING"},
+                "Avatars are rendered without the camera's depth of field: blur them by their "
+                "Depth pass in the compositor's Defocus node.",
+            )
 
-    def _picture(self, depsgraph: bpy.types.Depsgraph) -> Picture:
-        """All avatars of the scene, merged."""
-        window = window_of(depsgraph.scene.render, self.resolution_x, self.resolution_y)
-        picture = Picture.empty(window[2] - window[0], window[3] - window[1])
-        rigs = [item for item in depsgraph.objects if is_avatar(item)]
-        if not rigs:
-            return picture
+    def _found(self, depsgraph: bpy.types.Depsgraph) -> passes.PassPlanes:
+        """The layer's passes; tried once again where the engine was lost."""
         settings = engine_link.read_settings()
-        camera = depsgraph.scene.camera
-        for number, rig in enumerate(rigs):
-            self.update_stats("", f"PartNerFace: {rig.name}")
-            view = cameras.see(
-                camera and camera.evaluated_get(depsgraph),
-                rig,
-                depsgraph,
-                self.resolution_x,
-                self.resolution_y,
+        self.update_stats("", "PartNerFace")
+        try:
+            return render_frame(self, depsgraph, Dispatcher(settings, self.test_break))
+        except EngineFailed as error:
+            if error.code not in LOST:
+                raise
+            self.report(
+                {"WARNING"}, f"{error.message} The frame is rendered again with a new engine."
             )
-            view = cameras.cut_out(view, *window)
-            header = engine_link.describe_avatar(settings, avatars.avatar_path(rig))
-            values = parameters.read_parameters(rig, depsgraph, header["expression_names"])
-            wanted = [
-                "combined",
-                "depth",
-                *(["parts"] if depsgraph.scene.partnerface.part_passes else []),
-            ]
-            request = RenderRequest(
-                header["avatar"], view.camera, values.psi, values.theta, values.translation,
-                rig.partnerface.quality, wanted,
-            )  # fmt: skip
-            planes = engine_link.render(
-                settings,
-                request,
-                should_stop=self.test_break,
-                on_progress=lambda done, n=number: self.update_progress(
-                    (n + (done or 0)) / len(rigs)
-                ),
-            )
-            depth = planes["depth"]
-            depth = np.where(depth < EMPTY_DEPTH, depth * view.depth_scale, EMPTY_DEPTH).astype(
-                np.float32
-            )
-            parts = planes["parts"].astype(np.float32) if "parts" in planes else None
-            picture.add(planes["combined"].astype(np.float32), depth, parts)
-        return picture
+        return render_frame(self, depsgraph, Dispatcher(settings, self.test_break))
 
-    def _deliver(self, picture: Picture, layer_name: str) -> None:
+    def _deliver(self, found: passes.PassPlanes, layer: bpy.types.ViewLayer) -> None:
         """Hand the planes to Blender, whose first row is the bottom one."""
-        height, width = picture.depth.shape
-        result = self.begin_result(0, 0, width, height, layer=layer_name)
+        height, width = found.picture.depth.shape
+        result = self.begin_result(0, 0, width, height, layer=layer.name)
         for render_pass in result.layers[0].passes:
-            plane = self._plane(picture, render_pass.name)
+            plane = found.plane(render_pass.name)
             if plane is not None:
                 render_pass.rect.foreach_set(np.ascontiguousarray(plane[::-1], np.float32).ravel())
         self.end_result(result)
-
-    def _plane(self, picture: Picture, name: str) -> np.ndarray | None:
-        if name == "Combined":
-            return picture.colour
-        if name == "Depth":
-            return picture.depth
-        if name.startswith("Part."):
-            return picture.parts[..., PARTS.index(name.removeprefix("Part."))]
-        return None
+        whole = self.get_result()  # parts of it forget what they are told
+        for name in passes.crypto_layers(layer):
+            told = cryptomatte.metadata(layer.name, name, found.crypto_names(name))
+            for key, value in told.items():
+                whole.stamp_data_add_field(key, value)
 
     def view_update(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """The scene has changed: the next draw asks for a new picture."""
@@ -169,17 +97,6 @@ class PARTNERFACE_RenderEngine(bpy.types.RenderEngine):
     def view_draw(self, context: bpy.types.Context, depsgraph: bpy.types.Depsgraph) -> None:
         """Show the newest picture of the avatar, and ask the engine for the next one."""
         viewport.draw(self, context, depsgraph)
-
-
-def window_of(
-    render: bpy.types.RenderSettings, width: int, height: int
-) -> tuple[int, int, int, int]:
-    """The pixels to render, first row on top: left, top, right, bottom of the border, or all."""
-    if not render.use_border:
-        return 0, 0, width, height
-    left, right = int(render.border_min_x * width), int(render.border_max_x * width)
-    bottom, top = int(render.border_min_y * height), int(render.border_max_y * height)
-    return left, height - top, max(right, left + 1), height - min(bottom, top - 1)
 
 
 def compatible_panels() -> list[type]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tracked motion as ordinary actions: one for the shape keys, one for the bones."""
+"""The tracked motion as an ordinary action of the rig, which holds sliders and bones alike."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ import numpy as np
 
 from .. import axes
 from ..blender_versions import new_fcurve
-from .build import BONE_NAMES, rest_bases
-from .rotations import euler_of_matrix, matrix_of_axis_angle
+from .build import rest_bases
+from .sliders import slider_path
+from .wiring import bone_angles
 
 _LINEAR = 1  # the number of 'LINEAR' in Keyframe.interpolation
 
 
 def key_motion(
     rig: bpy.types.Object,
-    head: bpy.types.Object,
     names: Sequence[str],
     psi: np.ndarray,
     theta: np.ndarray,
@@ -27,29 +27,25 @@ def key_motion(
 
     Args:
         rig: the armature object.
-        head: the mesh object with the shape keys.
-        names: E expression names.
+        names: E expression names, each of them a slider.
         psi: [N, E].
         theta: [N, J, 3] rad, head space.
         translation: [N, 3] m, head space.
         first_frame: where row 0 goes.
     """
     frames = np.arange(first_frame, first_frame + len(psi))
-    keys = head.data.shape_keys
-    action = _assign_action(keys, f"{rig.name} expressions")
-    for e, name in enumerate(names):
-        path = f'key_blocks["{bpy.utils.escape_identifier(name)}"].value'
-        _write_curve(new_fcurve(keys, action, path, 0, "Expressions"), frames, psi[:, e])
-
     action = _assign_action(rig, f"{rig.name} motion")
-    bases = rest_bases(rig)
-    turns = matrix_of_axis_angle(theta)  # [N, J, 3, 3]
-    for j, name in enumerate(BONE_NAMES):
-        angles = euler_of_matrix(axes.turn_into(turns[:, j], bases[j]))  # [N, 3]
+    for e, name in enumerate(names):
+        owner, path, index = slider_path(rig, name)
+        _write_curve(new_fcurve(owner, action, path, index, "Expressions"), frames, psi[:, e])
+
+    for name, angles in bone_angles(rig, theta).items():
         path = f'pose.bones["{name}"].rotation_euler'
         for axis in range(3):
             _write_curve(new_fcurve(rig, action, path, axis, name), frames, angles[:, axis])
-    shifts = axes.to_rig(np.asarray(translation, np.float64)) @ bases[0]  # in the root's rest basis
+    shifts = (
+        axes.to_rig(np.asarray(translation, np.float64)) @ rest_bases(rig)[0]
+    )  # in the root's rest basis
     for axis in range(3):
         curve = new_fcurve(rig, action, 'pose.bones["root"].location', axis, "root")
         _write_curve(curve, frames, shifts[:, axis])

@@ -5,13 +5,16 @@ Rest positions are the subject's own. Every bone's local x axis is the subject's
 turning a bone about its x nods, whatever way the bone points.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import bpy
 import numpy as np
 from mathutils import Matrix
 
 from .. import axes
+from .arkit import HALVES
+from .controls import DRIVE, DRIVEN, control_bones, dress_bones
+from .sliders import HARD_LIMIT
 
 # In the engine's order of joints: bone name, parent, direction in head space, length in m.
 BONES = (
@@ -22,13 +25,7 @@ BONES = (
     ("eye.R", "neck", (0.0, 0.0, 1.0), 0.04),
 )
 BONE_NAMES = tuple(bone[0] for bone in BONES)
-EXPRESSION_RANGE = (0.0, 1.0)
-# ARKit's one name for what a head has in two halves: such a head gets a slider for both as well.
-HALVES = {
-    "browInnerUp": ("browInnerUpLeft", "browInnerUpRight"),
-    "cheekPuff": ("cheekPuffLeft", "cheekPuffRight"),
-}
-_BLENDER_LIMIT = 10.0  # Blender clamps shape-key ranges there
+EXPRESSION_RANGE = (-1.0, 2.0)  # beyond 0 … 1 by typing, as animators do
 
 
 def build_mesh_object(
@@ -69,8 +66,9 @@ def add_shape_keys(
     expressions: np.ndarray,
     lowest: float,
     highest: float,
+    combinations: Mapping[str, np.ndarray],
 ) -> None:
-    """Give the mesh a Basis, one shape key for each expression, and ARKit's for two halves.
+    """Give the mesh a Basis, one shape key for each expression, and ARKit's for two halves or more.
 
     Args:
         head: the mesh object.
@@ -79,6 +77,7 @@ def add_shape_keys(
         expressions: [E, V, 3] m, head space.
         lowest: the smallest value that must be reachable.
         highest: the largest one.
+        combinations: name → psi [E] of further keys.
     """
     head.shape_key_add(name="Basis", from_mix=False)
     head.data.shape_keys.name = head.name
@@ -86,13 +85,15 @@ def add_shape_keys(
     for whole, halves in HALVES.items():
         if whole not in moves and moves.keys() >= set(halves):
             moves[whole] = moves[halves[0]] + moves[halves[1]]
+    for name, psi in combinations.items():
+        moves[name] = np.tensordot(psi, expressions.astype(np.float32), 1)
     for name, offsets in moves.items():
         block = head.shape_key_add(name=name, from_mix=False)
         block.value = 0.0  # from Blender 5.0 on a new key begins at 1
-        block.slider_min = max(-_BLENDER_LIMIT, min(EXPRESSION_RANGE[0], lowest))
-        block.slider_max = min(_BLENDER_LIMIT, max(EXPRESSION_RANGE[1], highest))
+        block.slider_min = max(-HARD_LIMIT, min(EXPRESSION_RANGE[0], lowest))
+        block.slider_max = min(HARD_LIMIT, max(EXPRESSION_RANGE[1], highest))
         moved = axes.to_rig(vertices + offsets)
-        block.data.foreach_set("co", np.ascontiguousarray(moved, np.float32).ravel())
+        block.points.foreach_set("co", np.ascontiguousarray(moved, np.float32).ravel())
 
 
 def add_vertex_groups(head: bpy.types.Object, weights: np.ndarray) -> None:
@@ -101,8 +102,11 @@ def add_vertex_groups(head: bpy.types.Object, weights: np.ndarray) -> None:
         group = head.vertex_groups.new(name=name)
         column = weights[:, j]
         # One call for each distinct weight is much faster than one for each vertex.
-        for value in np.unique(column[column > 0]):
-            group.add(np.flatnonzero(column == value).tolist(), float(value), "REPLACE")
+        order = np.argsort(column, kind="stable")
+        values, starts = np.unique(column[order], return_index=True)
+        for value, chosen in zip(values, np.split(order, starts[1:]), strict=True):
+            if value > 0:
+                group.add(chosen.tolist(), float(value), "REPLACE")
 
 
 def build_armature_object(
@@ -125,21 +129,34 @@ def build_armature_object(
     bpy.ops.object.mode_set(mode="EDIT")
     try:
         for (bone_name, parent, direction, length), joint in zip(BONES, joints, strict=True):
-            bone = armature.edit_bones.new(bone_name)
-            bone.head = (0, 0, 0)
-            bone.tail = (0, length, 0)  # the matrix keeps the length
-            bone.matrix = Matrix(
-                _bone_matrix(np.array(direction), np.asarray(joint, np.float64)).tolist()
-            )
-            bone.parent = armature.edit_bones[parent] if parent else None
+            above = parent
+            if bone_name in DRIVEN:
+                above = f"{DRIVE}{bone_name}"
+                _add_bone(armature, above, parent, direction, joint, length).use_deform = False
+            _add_bone(armature, bone_name, above, direction, joint, length)
+        for bone in control_bones(np.asarray(joints, np.float64)):
+            _add_bone(armature, *bone).use_deform = False
     finally:
         bpy.ops.object.mode_set(mode="OBJECT")
-    for bone in rig.pose.bones:
-        bone.rotation_mode = "XYZ"
-        bone.lock_scale = (True, True, True)
-        if bone.name != "root":
-            bone.lock_location = (True, True, True)
+    dress_bones(rig)
     return rig
+
+
+def _add_bone(
+    armature: bpy.types.Armature,
+    name: str,
+    parent: str | None,
+    direction: Sequence[float],
+    place: np.ndarray,
+    length: float,
+) -> bpy.types.EditBone:
+    """A bone at `place` (m, head space) that points along `direction`; in edit mode."""
+    bone = armature.edit_bones.new(name)
+    bone.head = (0, 0, 0)
+    bone.tail = (0, length, 0)  # the matrix keeps the length
+    bone.matrix = Matrix(_bone_matrix(np.array(direction), np.asarray(place, np.float64)).tolist())
+    bone.parent = armature.edit_bones[parent] if parent else None
+    return bone
 
 
 def _bone_matrix(direction: np.ndarray, joint: np.ndarray) -> np.ndarray:

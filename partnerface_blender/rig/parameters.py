@@ -9,8 +9,12 @@ import numpy as np
 
 from ...engine.errors import PartNerFaceError
 from .. import axes
-from .build import BONE_NAMES, BONES, HALVES
-from .rotations import axis_angle_of_matrix, nearest_rotation
+from . import sliders
+from .arkit import HALVES
+from .build import BONE_NAMES, BONES
+from .combinations import add_combinations
+from .parts import part_expressions
+from .rotations import axis_angle_of_matrix, inverse, nearest_rotation
 
 
 class RigError(PartNerFaceError):
@@ -23,7 +27,7 @@ class RigError(PartNerFaceError):
 class Parameters:
     """One frame of parameters, as the engine takes them."""
 
-    psi: np.ndarray  # [E] float32
+    psi: np.ndarray  # [E] float32; [P, E] where a part has an override
     theta: np.ndarray  # [J, 3] float32 rad, axis-angle, head space
     translation: np.ndarray  # [3] float32 m, head space
 
@@ -43,26 +47,36 @@ def read_parameters(
     """
     evaluated = rig.evaluated_get(depsgraph)
     theta, translation = read_pose(evaluated)
-    return Parameters(read_expressions(evaluated, depsgraph, expression_names), theta, translation)
+    psi = read_expressions(evaluated, depsgraph, expression_names)
+    return Parameters(part_expressions(evaluated, psi, expression_names), theta, translation)
 
 
 def read_expressions(
     rig: bpy.types.Object, depsgraph: bpy.types.Depsgraph, names: Sequence[str]
 ) -> np.ndarray:
-    """The shape keys' values [E]; a muted key is 0, and so is one that was deleted.
+    """The sliders' values [E] as they reach the shape keys; a muted key is 0, and so is a lost one.
 
     What a slider for two halves says is added to both.
     """
     head = rig.partnerface.head
-    if head is None or head.type != "MESH" or head.data.shape_keys is None:
+    if head is not None and (head.type != "MESH" or head.data.shape_keys is None):
+        head = None
+    if head is None and sliders.FACE not in rig.pose.bones:
         raise RigError(
             f"The avatar {rig.name} has lost its head mesh with the shape keys.", "Load it again."
         )
-    blocks = head.evaluated_get(depsgraph).data.shape_keys.key_blocks
-    values = {block.name: 0.0 if block.mute else block.value for block in blocks}
+    values = sliders.read_values(rig, head and head.evaluated_get(depsgraph))
+    return expressions_of(rig, values, names)
+
+
+def expressions_of(
+    rig: bpy.types.Object, values: dict[str, float], names: Sequence[str]
+) -> np.ndarray:
+    """The coefficients [E] that the sliders' values stand for; `values` is used up."""
     for whole in HALVES.keys() - set(names):
         for half in HALVES[whole]:
             values[half] = values.get(half, 0.0) + values.get(whole, 0.0)
+    add_combinations(rig, values, values)
     return np.array([values.get(name, 0.0) for name in names], np.float32)
 
 
@@ -77,14 +91,9 @@ def read_pose(rig: bpy.types.Object) -> tuple[np.ndarray, np.ndarray]:
     translation = np.zeros(3)
     for j, (name, parent, _, _) in enumerate(BONES):
         # In the rest basis, whatever moved the bone: keys, drivers or constraints.
-        basis = np.linalg.inv(rest[name]) @ posed[name]
+        basis = inverse(rest[name]) @ posed[name]
         if parent:
-            basis = (
-                np.linalg.inv(rest[name])
-                @ rest[parent]
-                @ np.linalg.inv(posed[parent])
-                @ posed[name]
-            )
+            basis = inverse(rest[name]) @ rest[parent] @ inverse(posed[parent]) @ posed[name]
         rest_turn = rest[name][:3, :3]
         theta[j] = axis_angle_of_matrix(
             axes.turn_out_of(nearest_rotation(basis[:3, :3]), rest_turn)

@@ -53,6 +53,19 @@ def euler_of_matrix(matrix: np.ndarray) -> np.ndarray:
     return np.unwrap(np.stack([x, y, z], -1), axis=0)
 
 
+def inverse(affine: np.ndarray) -> np.ndarray:
+    """The inverse of one affine [4, 4], by cofactors.
+
+    LAPACK would wake its threads for it, which takes a hundred times as long on a busy machine.
+    """
+    a, b, c = affine[:3, 0], affine[:3, 1], affine[:3, 2]
+    rows = np.array([np.cross(b, c), np.cross(c, a), np.cross(a, b)])
+    found = np.eye(4)
+    found[:3, :3] = rows / (a @ rows[0])
+    found[:3, 3] = -found[:3, :3] @ affine[:3, 3]
+    return found
+
+
 def nearest_rotation(matrix: np.ndarray) -> np.ndarray:
     """The rotation [..., 3, 3] closest to a matrix that may carry scale or shear."""
     u, _, vt = np.linalg.svd(np.asarray(matrix, np.float64))

@@ -3,6 +3,8 @@
 
 import importlib
 import sys
+import threading
+import time
 from pathlib import Path
 
 import bpy
@@ -40,8 +42,9 @@ def empty_scene():
 
 
 def load_avatar(path, **options):
-    """An empty scene with the avatar in it: scene, rig, head."""
+    """An empty scene with the avatar in it: scene, rig, head. The view transform is Standard."""
     scene = empty_scene()
+    options = {"match_colour": True} | options
     assert bpy.ops.partnerface.load_avatar(filepath=path, **options) == {"FINISHED"}
     rig = bpy.context.view_layer.objects.active
     return scene, rig, rig.partnerface.head
@@ -138,3 +141,109 @@ def avatar_planes(scene, rig):
     depth = planes["depth"]
     scaled = np.where(depth < 1e9, depth * view.depth_scale, depth)
     return planes["combined"].astype(np.float32), scaled
+
+
+def eevee():
+    """What this Blender calls EEVEE."""
+    return "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
+
+
+def traces():
+    """Everything of ours that Blender knows of."""
+    found = [name for name in dir(bpy.types) if "PARTNERFACE" in name.upper()]
+    found += [f"{owner}.{name}" for owner in ("Object", "Scene", "WindowManager")
+              for name in dir(getattr(bpy.types, owner)) if "partnerface" in name]  # fmt: skip
+    groups = bpy.types.PropertyGroup.__subclasses__()
+    found += [
+        kind.__name__ for kind in groups if "partnerface" in kind.__module__ and kind.is_registered
+    ]
+    found += [f"operator {name}" for name in dir(bpy.ops.partnerface)]
+    found += [f"thread {thread.name}" for thread in threading.enumerate()
+              if "partnerface" in thread.name]  # fmt: skip
+    for name in dir(bpy.app.handlers):
+        handlers = getattr(bpy.app.handlers, name)
+        if isinstance(handlers, list):
+            found += [f"{name}: {h}" for h in handlers if "partnerface" in str(h.__module__)]
+    for name in dir(bpy.types):
+        kind = getattr(bpy.types, name)
+        if "PARTNERFACE" in getattr(kind, "COMPAT_ENGINES", ()):
+            found.append(f"engine of {name}")
+        drawn = getattr(getattr(kind, "draw", None), "_draw_funcs", ())
+        found += [f"{f.__name__} in {name}" for f in drawn if "partnerface" in f.__module__]
+    if "bl_ext.user_default.partnerface" in bpy.context.preferences.addons:
+        found.append("preferences")
+    return found
+
+
+def uninstall():
+    """Uninstall the extension as a user would; what is left of it. A generator of waits, s."""
+    folders = [addon("preferences").EXTENSION_FOLDER, addon("preferences").user_folder("logs")]
+    assert all(folder.is_dir() for folder in folders)
+    repositories = bpy.context.preferences.extensions.repos
+    index = next(i for i, repo in enumerate(repositories) if repo.module == "user_default")
+    bpy.ops.extensions.package_uninstall(repo_index=index, pkg_id="partnerface")
+    for _ in range(50):
+        left = traces() + [str(folder) for folder in folders if folder.exists()]
+        if not left:
+            break
+        yield 0.1
+    return left
+
+
+def finish(waits):
+    """What a generator of waits returns, waiting here."""
+    while True:
+        try:
+            time.sleep(next(waits))
+        except StopIteration as end:
+            return end.value
+def render_layers(scene, folder, name):
+    """Render as F12 does into a multilayer EXR; its path."""
+    settings = scene.render.image_settings
+    if hasattr(settings, "media_type"):
+        settings.media_type = "MULTI_LAYER_IMAGE"
+    settings.file_format, settings.color_depth = "OPEN_EXR_MULTILAYER", "32"
+    settings.exr_codec = "NONE"
+    scene.render.filepath = str(Path(folder) / f"{name}.exr")
+    bpy.ops.render.render(write_still=True)
+    return scene.render.filepath
+def kill_engine(times, when=lambda: True):
+    """Kill so many engines, one after the other, each as it works; the thread that does it."""
+    import os
+    import signal
+    import threading
+    import time
+    link, killed = addon("connection.engine_link"), set()
+    def work():
+        while len(killed) < times:
+            time.sleep(0.01)
+            engine = link.running_engine()
+            if engine is None or engine.process.pid in killed or not engine.ready.is_set():
+                continue
+            if engine._pending and when():
+                killed.add(engine.process.pid)
+                os.kill(engine.process.pid, signal.SIGKILL)
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+class Printed:
+    """What is printed in the block, by Blender's own code too, is in `text` afterwards."""
+    def __init__(self, path):
+        self.path, self.text = Path(path), ""
+    def __enter__(self):
+        """Lead standard output and error into the file."""
+        import os
+        sys.stdout.flush()
+        self._kept = [os.dup(1), os.dup(2)]
+        with open(self.path, "wb") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        return self
+    def __exit__(self, *_):
+        """Lead them back, and read the file."""
+        import os
+        sys.stdout.flush()
+        for kept, number in zip(self._kept, (1, 2), strict=True):
+            os.dup2(kept, number)
+            os.close(kept)
+        self.text = self.path.read_text(errors="replace")

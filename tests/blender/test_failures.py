@@ -6,13 +6,10 @@ import pytest
 
 def blender_refusals(avatar, folder):
     """What each wrong thing says; Blender lives through all of them."""
-    import os
-    import threading
-    import time
     from pathlib import Path
 
     import bpy
-    from blender_side import addon, empty_scene, load_avatar, sentence_of
+    from blender_side import empty_scene, kill_engine, load_avatar, sentence_of
 
     said = {}
     scene = empty_scene()
@@ -28,9 +25,12 @@ def blender_refusals(avatar, folder):
     rig.partnerface.path = str(broken)
     said["render of a truncated file"] = sentence_of(render)
     rig.partnerface.path = path
-    scene.camera.data.type = "ORTHO"
-    said["no perspective"] = sentence_of(render)
+    scene.camera.data.type = "PANO"
+    said["panoramic"] = sentence_of(render)
     scene.camera.data.type = "PERSP"
+    scene.render.use_multiview = True
+    said["two eyes"] = sentence_of(render)
+    scene.render.use_multiview = False
     rig.scale.x = 2.0
     said["stretched"] = sentence_of(render)
     rig.scale.x = 1.0
@@ -38,11 +38,8 @@ def blender_refusals(avatar, folder):
     scene.partnerface.clip = "/no/such/clip.mp4"
     said["missing clip"] = sentence_of(bpy.ops.partnerface.capture)
 
-    # Big enough that the engine is still at it when it is killed.
-    scene.render.resolution_percentage = 1600
-    process = addon("connection.engine_link").running_engine().process
-    killer = threading.Thread(target=lambda: (time.sleep(1.0), os.kill(process.pid, 9)))
-    killer.start()
+    scene.render.resolution_percentage = 400
+    killer = kill_engine(2)  # the frame is tried again once
     said["killed"] = sentence_of(render)
     killer.join()
     scene.render.resolution_percentage = 50
@@ -62,7 +59,8 @@ def test_each_failure_is_one_sentence(in_blender, avatar, tmp_path):
         assert sentence.endswith((".", "!")), what
     assert "nobody.safetensors" in said["missing file"]
     assert "killed" in said["killed"]
-    assert "perspective" in said["no perspective"].lower()
+    assert "panoramic" in said["panoramic"]
+    assert "one eye" in said["two eyes"]
 
 
 def blender_wrong_python():

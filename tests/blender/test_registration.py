@@ -1,36 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The extension comes and goes without a trace, and everything in it is described."""
 
-import os
-import time
-
-
-def traces():
-    """Everything of ours that Blender knows of."""
-    import bpy
-
-    found = [name for name in dir(bpy.types) if "PARTNERFACE" in name.upper()]
-    found += [f"{owner}.partnerface" for owner in ("Object", "Scene")
-              if hasattr(getattr(bpy.types, owner), "partnerface")]  # fmt: skip
-    groups = bpy.types.PropertyGroup.__subclasses__()
-    found += [
-        kind.__name__ for kind in groups if "partnerface" in kind.__module__ and kind.is_registered
-    ]
-    found += [f"operator {name}" for name in dir(bpy.ops.partnerface)]
-    for name in dir(bpy.app.handlers):
-        handlers = getattr(bpy.app.handlers, name)
-        if isinstance(handlers, list):
-            found += [f"{name}: {h}" for h in handlers if "partnerface" in str(h.__module__)]
-    for name in dir(bpy.types):
-        if "PARTNERFACE" in getattr(getattr(bpy.types, name), "COMPAT_ENGINES", ()):
-            found.append(f"engine of {name}")
-    if "bl_ext.user_default.partnerface" in bpy.context.preferences.addons:
-        found.append("preferences")
-    return found
-
 
 def blender_comes_and_goes():
     import bpy
+    from blender_side import traces
 
     package = "bl_ext.user_default.partnerface"
     seen = [len(traces())]
@@ -50,34 +24,18 @@ def test_it_can_be_switched_off_and_on_again(in_blender):
 
 
 def blender_uninstalls(avatar):
-    import bpy
-    from blender_side import PACKAGE, addon, load_avatar
+    from blender_side import addon, finish, load_avatar, uninstall
 
     load_avatar(avatar)
     engine = addon("connection.engine_link").running_engine()
-    assert engine is not None
-    process, poll = engine.process.pid, addon("viewport.view")._poll
-    folders = [addon("preferences").EXTENSION_FOLDER, addon("preferences").user_folder("logs")]
-    assert all(folder.is_dir() for folder in folders)
-    index = next(i for i, repo in enumerate(bpy.context.preferences.extensions.repos)
-                 if repo.module == "user_default")  # fmt: skip
-    bpy.ops.extensions.package_uninstall(repo_index=index, pkg_id="partnerface")
-    for _ in range(50):
-        if not os.path.exists(f"/proc/{process}"):
-            break
-        time.sleep(0.1)
-    return {
-        "traces": traces(),
-        "engine": os.path.exists(f"/proc/{process}"),
-        "files": [str(folder) for folder in folders if folder.exists()],
-        "package": PACKAGE in bpy.context.preferences.addons,
-        "timers": bpy.app.timers.is_registered(poll),
-    }
+    ran = engine.alive
+    left = finish(uninstall())
+    return {"ran": ran, "left": left, "engine": engine.process.poll() is None}
 
 
 def test_uninstalling_leaves_nothing_behind(in_blender, avatar):
-    left = in_blender(blender_uninstalls, str(avatar))
-    assert left == {"traces": [], "engine": False, "files": [], "package": False, "timers": False}
+    found = in_blender(blender_uninstalls, str(avatar))
+    assert found == {"ran": True, "left": [], "engine": False}
 
 
 def blender_lacks_descriptions():

@@ -5,6 +5,7 @@ import importlib
 import os
 import subprocess
 import sys
+import textwrap
 import types
 from pathlib import Path
 
@@ -73,3 +74,37 @@ def tiny_disk(tmp_path):
         pytest.skip(f"NOT TESTED: a full disk ({mounted.stderr.strip()})")
     yield place
     subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.fixture(scope="session")
+def jobs(addon):
+    return addon("partnerface_blender.jobs.process")
+
+
+@pytest.fixture
+def worker(tmp_path):
+    """An extension whose engine is a job of many short steps, with `engine.jobs` as it is."""
+    root = tmp_path / "extension"
+    (root / "engine").mkdir(parents=True)
+    for name in ("__init__", "errors", "files", "jobs", "job_folder"):
+        (root / "engine" / f"{name}.py").symlink_to(ROOT / "engine" / f"{name}.py")
+    (root / "engine" / "__main__.py").write_text(
+        textwrap.dedent("""
+        import sys, time
+        from pathlib import Path
+        from .errors import ClipError
+        from .jobs import Job
+        steps, end = int(sys.argv[2]), sys.argv[3]
+        time.sleep(0.3)
+        with Job(sys.argv[1], Path(sys.argv[-1]), quiet=True) as job:
+            for step in range(steps):
+                job.update("counting", step, steps, loss=1 / (step + 1))
+                time.sleep(0.01)
+            if end == "refuse":
+                raise ClipError("The clip is empty.", "Choose another clip.")
+            if end == "break":
+                1 / 0
+            job.result = {"steps": steps}
+    """)
+    )
+    return root

@@ -19,40 +19,6 @@ from engine.jobs import Job
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def jobs(addon):
-    return addon("partnerface_blender.jobs.process")
-
-
-@pytest.fixture
-def worker(tmp_path):
-    """An extension whose engine is a job of many short steps, with `engine.jobs` as it is."""
-    root = tmp_path / "extension"
-    (root / "engine").mkdir(parents=True)
-    for name in ("__init__", "errors", "files", "jobs", "job_folder"):
-        (root / "engine" / f"{name}.py").symlink_to(ROOT / "engine" / f"{name}.py")
-    (root / "engine" / "__main__.py").write_text(
-        textwrap.dedent("""
-        import sys, time
-        from pathlib import Path
-        from .errors import ClipError
-        from .jobs import Job
-        steps, end = int(sys.argv[2]), sys.argv[3]
-        time.sleep(0.3)
-        with Job(sys.argv[1], Path(sys.argv[-1]), quiet=True) as job:
-            for step in range(steps):
-                job.update("counting", step, steps, loss=1 / (step + 1))
-                time.sleep(0.01)
-            if end == "refuse":
-                raise ClipError("The clip is empty.", "Choose another clip.")
-            if end == "break":
-                1 / 0
-            job.result = {"steps": steps}
-    """)
-    )
-    return root
-
-
 def start(jobs, worker, tmp_path, *arguments):
     folder = tmp_path / "jobs" / "one"
     return jobs.start_job(Path(sys.executable), worker, tmp_path / "cache", arguments, folder)

@@ -2,6 +2,7 @@
 """The session by itself, in this process, with a really trained avatar."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from engine.protocol import Message
 from engine.render.camera import Camera
 from engine.render.colour import scene_linear
 from engine.render.frame import render_frame
-from engine.session import Session
+from engine.session import Session, describe
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,21 @@ def test_an_open_avatar_tells_all_that_a_rig_needs(opened, trained_avatar):
     assert arrays["motion.psi"].shape == (len(file.motion), e)
     assert arrays["vertex_part"].max() < len(header["part_names"])
     assert arrays["thumbnail"].dtype == np.uint8
+    assert header["arkit_names"] == []  # the generic head speaks ARKit by itself
+    assert arrays["arkit.psi"].shape == (0, e)
+
+
+def test_a_head_of_other_names_comes_with_arkit_s_shapes(trained_avatar):
+    file = AvatarFile.read(trained_avatar)
+    names = tuple(f"expression{i:03d}" for i in range(len(file.head.expression_names)))
+    head = replace(file.head, expression_names=names)
+    header, arrays = describe(replace(file, head=head))
+    a, e = len(header["arkit_names"]), len(names)
+    assert a > 40
+    assert arrays["arkit.psi"].shape == (a, e)
+    assert arrays["arkit.jaw"].shape == (a, 3)
+    smile = arrays["arkit.psi"][header["arkit_names"].index("mouthSmileLeft")]
+    assert int(np.argmax(smile)) == file.head.expression_names.index("mouthSmileLeft")
 
 
 def test_planes_are_those_of_the_renderer_in_scene_linear_colour(session, opened, trained_avatar):
@@ -84,6 +100,24 @@ def test_planes_are_those_of_the_renderer_in_scene_linear_colour(session, opened
 def test_only_the_planes_asked_for_are_sent(session, opened):
     assert set(session.render(request_for(opened, planes=["depth"]))[1]) == {"depth"}
     assert set(session.render(request_for(opened))[1]) == {"combined", "depth"}
+
+
+def test_normals_and_orthographic_cameras_may_be_asked_for(session, opened):
+    camera = Camera.from_json(opened[0]["camera"]).resized(24, 24).to_json()
+    camera |= {"fx": 80, "fy": 80, "cx": 12, "cy": 12, "orthographic": True}
+    header, planes = session.render(
+        request_for(opened, camera=camera, planes=["combined", "normal"])
+    )
+    alpha, normal = planes["combined"][..., 3], planes["normal"]
+    assert header["seconds"] > 0
+    assert normal.dtype == np.float16
+    assert normal.shape == (24, 24, 3)
+    assert alpha.max() > 0.1
+    length = np.linalg.norm(normal.astype(np.float32), axis=-1)
+    assert length.max() > 0.1
+    assert (length <= alpha + 1e-2).all()
+    pinhole = session.render(request_for(opened, camera=camera | {"orthographic": False}))[1]
+    assert np.abs(pinhole["combined"] - planes["combined"]).max() > 0.05
 
 
 def test_an_expression_for_each_part_may_be_the_same_for_all(session, opened):
@@ -186,3 +220,28 @@ def test_a_file_that_cannot_be_used_is_not_kept_open(trained_avatar, tmp_path):
 def test_a_device_that_is_not_there_is_a_sentence():
     with pytest.raises(DeviceError):
         Session("tpu")
+
+
+def test_a_look_is_sent_once_and_named_from_then_on(opened, session):
+    look = {"key": "steep", "exposure": 0.0, "gamma": 1.0}
+    with pytest.raises(ProtocolError, match="look"):
+        session.render(request_for(opened, look=look))
+    axis = np.linspace(0, 4, 17).astype(np.float32)
+    shown = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1) / 4
+    arrays = {"axis": axis, "shown": np.round(shown * 65535).astype(np.uint16)}
+    session.learn_look(Message("look", 2, {"key": "steep"}, arrays))
+    plain = session.render(request_for(opened))[1]["combined"].astype(np.float32)
+    through = session.render(request_for(opened, look=look))[1]["combined"].astype(np.float32)
+    assert np.array_equal(plain[..., 3], through[..., 3])
+    solid = plain[..., 3] > 0.9
+    video = np.where(plain <= 0.0031308, plain * 12.92, 1.055 * plain ** (1 / 2.4) - 0.055)
+    assert solid.any()
+    assert np.allclose(through[solid][:, :3] / 4, video[solid][:, :3], atol=0.03)
+
+
+def test_a_view_transform_that_cannot_be_run_backwards_is_refused_where_it_is_used(opened, session):
+    axis = np.linspace(0, 4, 5).astype(np.float32)
+    arrays = {"axis": axis, "shown": np.full((5, 5, 5, 3), 30000, np.uint16)}
+    session.learn_look(Message("look", 3, {"key": "flat"}, arrays))
+    with pytest.raises(InputError, match="backwards"):
+        session.render(request_for(opened, look={"key": "flat", "exposure": 0.0, "gamma": 1.0}))

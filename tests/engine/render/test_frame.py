@@ -80,7 +80,8 @@ def test_planes_are_consistent_in_every_quality(frames, quality):
     planes = frames[quality]
     assert planes.colour.shape == (48, 48, 3)
     assert planes.parts.shape == (48, 48, 8)
-    assert all(np.isfinite(plane).all() for plane in vars(planes).values())
+    made = (plane for plane in vars(planes).values() if plane is not None)
+    assert all(np.isfinite(plane).all() for plane in made)
     assert (planes.depth[planes.alpha < 0.01] == EMPTY_DEPTH).all()
     assert (planes.depth[planes.alpha > 0.05] < 10).all()
     np.testing.assert_allclose(planes.parts.sum(-1), planes.alpha, atol=2e-2)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a viewport would like to see of one avatar, and the steps in which it comes.
+
+Words: a *wish* is one avatar with one set of parameters through one camera. Its *rungs* are climbed
+one after the other: coarse at once, then as many pixels as are shown, then the quality that was
+chosen. Nothing here knows of Blender.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+COARSE_SIDE = 128  # px, of the picture that comes at once
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One step of refinement."""
+
+    side: int  # px, the longest side of its picture
+    quality: str
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One avatar as one viewport would like to see it."""
+
+    path: Path  # of the avatar file
+    camera: dict  # as the engine takes it, in the viewport's own pixels
+    psi: np.ndarray  # [E]
+    theta: np.ndarray  # [J, 3]
+    translation: np.ndarray  # [3]
+    rungs: tuple[Rung, ...]
+    placing: object = None  # where its pictures belong in the scene; see `pictures.Placing`
+    key: bytes = field(init=False)  # equal for wishes whose pictures are the same
+
+    def __post_init__(self) -> None:
+        camera = sorted((name, np.round(np.asarray(x, np.float64), 9).tolist())
+                        for name, x in self.camera.items())  # fmt: skip
+        digest = hashlib.sha256(repr((str(self.path), camera, self.rungs)).encode())
+        for array in (self.psi, self.theta, self.translation):
+            digest.update(np.ascontiguousarray(array, np.float32).tobytes())
+        object.__setattr__(self, "key", digest.digest())
+
+
+def ladder(shown_side: int, largest_side: int, quality: str) -> tuple[Rung, ...]:
+    """The rungs for an avatar that takes `shown_side` px of the viewport.
+
+    Each rung costs more than the one before; rungs that would show nothing new are left out.
+    """
+    fine = max(1, min(shown_side, largest_side))
+    steps = [Rung(min(COARSE_SIDE, fine), "preview"), Rung(fine, "preview"), Rung(fine, quality)]
+    return tuple(step for n, step in enumerate(steps) if step not in steps[:n])
+
+
+def at_side(camera: dict, side: int) -> dict:
+    """The same view in fewer pixels: `side` px at most along the longest side."""
+    width, height = camera["width"], camera["height"]
+    shrink = min(1.0, side / max(width, height))
+    x, y = max(1, round(width * shrink)) / width, max(1, round(height * shrink)) / height
+    return camera | {
+        "width": round(width * x),
+        "height": round(height * y),
+        "fx": camera["fx"] * x,
+        "fy": camera["fy"] * y,
+        "cx": camera["cx"] * x,
+        "cy": camera["cy"] * y,
+    }
