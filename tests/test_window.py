@@ -15,7 +15,7 @@ def make_room(folder: Path, debian: str) -> Path:
         (folder / name).mkdir(parents=True)
     (folder / "usr/bin/blender").touch()
     (folder / "etc/apt/sources.list").write_text(
-        f"deb http://deb.debian.org/debian {debian} main\n"
+        f"deb https://mirror.example/debian {debian} main\n"
     )
     return folder
 

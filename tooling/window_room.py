@@ -24,7 +24,6 @@ PACKAGES = (
     "scrot ca-certificates"
 ).split()
 EXTRA = {"5.2": ["python3-cattr"]}  # its extension manager imports cattrs
-MIRROR = "http://deb.debian.org/debian"
 
 
 class NoRoomError(BuildError):
@@ -87,7 +86,7 @@ def make_room(version: str) -> Path:
     draft.parent.mkdir(parents=True, exist_ok=True)
     command = [*root_words(), "env", f"PATH={_path()}", "debootstrap", "--variant=minbase"]
     title = f"Blender {version} with a window"
-    if run_logged([*command, suite, draft, MIRROR], log, f"{title}: Debian {suite}"):
+    if run_logged([*command, suite, draft], log, f"{title}: Debian {suite}"):
         raise NoRoomError(_why(log, f"Debian {suite} could not be fetched"))
     packages = shlex.join([*PACKAGES, *EXTRA.get(version, [])])
     # Valid-Until alone is not asked for: a machine whose clock is off would refuse every mirror.
