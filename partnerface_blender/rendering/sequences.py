@@ -10,7 +10,8 @@ import numpy as np
 
 from ...engine.errors import PartNerFaceError
 from ..rig import parameters
-from ..rig.build import HALVES
+from ..rig.arkit import HALVES
+from ..rig.combinations import coefficient_names
 from ..rig.parts import stacked
 from . import cameras
 from .frames import window_of
@@ -25,7 +26,7 @@ class SequenceError(PartNerFaceError):
 
 
 def expression_names(rig: bpy.types.Object) -> list[str]:
-    """The rig's expressions by name; sliders that stand for two halves are told as their halves.
+    """The coefficients of the rig's head by name.
 
     Raises:
         SequenceError: the head mesh is gone.
@@ -33,6 +34,10 @@ def expression_names(rig: bpy.types.Object) -> list[str]:
     head = rig.partnerface.head
     if head is None or head.type != "MESH" or head.data.shape_keys is None:
         raise SequenceError(f"The avatar {rig.name} has lost its head mesh.", "Load it again.")
+    known = coefficient_names(rig)
+    if known:
+        return known
+    # A rig from an older .blend: sliders that stand for two halves are told as their halves.
     names = [block.name for block in head.data.shape_keys.key_blocks][1:]
     return [name for name in names if not set(HALVES.get(name, ("",))) <= set(names)]
 

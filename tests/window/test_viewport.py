@@ -197,13 +197,12 @@ def window_killed(avatar):
     from blender_side import addon
 
     view, rig, _ = yield from stage(avatar)
-    link, head = addon("connection.engine_link"), rig.partnerface.head
+    link, sliders = addon("connection.engine_link"), addon("rig.sliders")
     yield from at_rest(view)
     first = link.running_engine().process.pid
     addon("preferences").preferences().viewport.quality = "exact"
     addon("preferences").preferences().viewport.largest_side = 1024
-    sliders = head.data.shape_keys.key_blocks
-    sliders[1].value = 1.0
+    sliders.set_slider(rig, "mouthSmileLeft", 1.0)
     yield from side.until(view._views.feed.busy, 10, "a picture under way")
     yield 0.2
     os.kill(first, 9)
@@ -218,7 +217,7 @@ def window_killed(avatar):
     addon("preferences").preferences().viewport.largest_side = 128
     yield 1.0
     alone = link.running_engine() is None  # nothing has changed in the scene
-    sliders[1].value = 0.5
+    sliders.set_slider(rig, "mouthSmileLeft", 0.5)
     yield from side.until(lambda: link.running_engine() is not None, 60, "another engine")
     yield from at_rest(view)
     still = [text for texts in view._views.sentences.values() for text in texts]
