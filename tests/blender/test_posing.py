@@ -92,7 +92,7 @@ def blender_resets(avatar):
         assert bpy.ops.partnerface.select_controls(which="EYES") == {"FINISHED"}
         assert bpy.ops.partnerface.reset_pose(scope=scope) == {"FINISHED"}
         found[scope] = state(rig)
-    chosen = [bone.name for bone in rig.pose.bones if versions.is_selected(bone)]
+    chosen = [bone.name for bone in rig.pose.bones if versions.is_bone_selected(bone)]
     bpy.ops.partnerface.reset_pose(scope="ALL")
     # Auto-key keys what changes and nothing else.
     scene.tool_settings.use_keyframe_insert_auto = True
