@@ -50,7 +50,7 @@ def test(options: argparse.Namespace, rest: list[str]) -> None:
 
 
 def lanes(fast: bool, window: str | None, rest: list[str]) -> list[list[Step]]:
-    """What is run side by side: the engine's tests, and those in Blender."""
+    """What is run side by side: the engine's tests with the window's, and those in Blender."""
     if window:
         return [[window_step(window, rest)]]
     chosen = [word for word in rest if (ROOT / word.split("::")[0]).exists()]
@@ -62,7 +62,7 @@ def lanes(fast: bool, window: str | None, rest: list[str]) -> list[list[Step]]:
     if fast or rest:
         return [tests]
     package()
-    return [tests, [*map(blender_step, BLENDERS), window_step(NEWEST, [])]]
+    return [[*tests, window_step(NEWEST, [])], [blender_step(version) for version in BLENDERS]]
 
 
 def blender_step(version: str) -> Step:

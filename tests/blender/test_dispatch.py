@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The render thread never waits in vain: Esc is heard while the engine starts and renders."""
 
+import pytest
+
+pytestmark = pytest.mark.newest
+
 PATIENCE_S = 1.0  # an artist's, from Esc to the end of the render
 
 

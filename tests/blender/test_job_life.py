@@ -6,6 +6,10 @@ import os
 import signal
 import time
 
+import pytest
+
+pytestmark = pytest.mark.newest
+
 
 def wait_until(true, seconds=150):
     """Wait for something to become true, in Blender too."""

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Long work is started, watched and cancelled from Blender."""
 
+import pytest
+
+pytestmark = pytest.mark.newest
+
 
 def blender_exports(avatar, folder):
     import time

@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The merged picture, pixel by pixel: no fringes, mattes that add up, before and behind."""
 
-import os
-from importlib.metadata import version
-
 import numpy as np
 import pytest
 
-# EEVEE takes minutes without a graphics card: it is tried in 5.0, elsewhere where asked for.
-WITH_EEVEE = version("bpy").startswith("5.") or "PARTNERFACE_TEST_EEVEE" in os.environ
-ENGINES = ["CYCLES", "EEVEE"] if WITH_EEVEE else ["CYCLES"]
+# EEVEE takes minutes without a graphics card.
+ENGINES = ["CYCLES", pytest.param("EEVEE", marks=pytest.mark.newest)]
 BACKDROP = 5.0  # scene-linear, as bright as a lamp
 MATTES = ("Avatar Alpha", "Avatar Visible", "Scene Visible")
 BAR = (0.02, 0.1, 0.3)

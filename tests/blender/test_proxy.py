@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The head mesh throws shadows, shows in mirrors and cuts holes, and is not seen itself."""
 
-import os
-from importlib.metadata import version
-
 import pytest
 
-# EEVEE takes minutes without a graphics card: it is tried in 5.0, elsewhere where asked for.
-WITH_EEVEE = version("bpy").startswith("5.") or "PARTNERFACE_TEST_EEVEE" in os.environ
-ENGINES = ["CYCLES", "EEVEE"] if WITH_EEVEE else ["CYCLES"]
+# EEVEE takes minutes without a graphics card.
+ENGINES = ["CYCLES", pytest.param("EEVEE", marks=pytest.mark.newest)]
 
 
 def blender_proxies(avatar, folder, engine):

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.newest
+
 
 def blender_without_engine(folder):
     """What a Blender that has no engine says."""
