@@ -11,6 +11,7 @@ opposite one. The engine in `engine/` runs in a process of its own and is never 
 # In the order in which Blender must learn of them: data, then operators, then panels. A module may
 # have CLASSES, an `attach` for what is no class, and a `detach` that undoes it.
 MODULES = (
+    "partnerface_blender.main_thread",
     "partnerface_blender.viewport.settings",
     "partnerface_blender.preferences",
     "partnerface_blender.properties",

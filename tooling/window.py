@@ -104,6 +104,7 @@ def run_scenario(
         seen += [extension_zip.parent] if extension_zip else []
         log = folder / "blender.log"
         status = enter(room, command, seen, variables, log=log, limit_s=limit_s).returncode
+        _keep_crash(short / "blender.crash.txt", log)
     finally:
         shutil.rmtree(short, ignore_errors=True)
     said = log.read_text(errors="replace")[-8000:]
@@ -113,6 +114,13 @@ def run_scenario(
     if status or not result.is_file():
         raise ScenarioError(f"{function} failed in Blender's window (status {status}):\n{said}")
     return json.loads(result.read_text())
+
+
+def _keep_crash(crash: Path, log: Path) -> None:
+    """Append what a Blender that crashed has written of it to the log, which outlives the run."""
+    if crash.is_file():
+        with open(log, "ab") as file:
+            file.write(crash.read_bytes())
 
 
 def enter(

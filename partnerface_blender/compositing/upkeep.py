@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 @persistent
 def before_render(scene: bpy.types.Scene, *_: object) -> None:
     """Avatars, cameras, markers, frames, size and view transform are as the artist left them."""
-    run_on_main_thread(lambda: bring_up_to_date(scene))
+    run_on_main_thread(lambda: bring_up_to_date(scene) or evaluate_windows())
 
 
 def bring_up_to_date(scene: bpy.types.Scene) -> None:
@@ -43,6 +43,12 @@ def bring_up_to_date(scene: bpy.types.Scene) -> None:
             looks.find_look(artist_scene)
     except PartNerFaceError as error:  # the render itself says what it lacks
         log.warning("%s", error)
+
+
+def evaluate_windows() -> None:
+    """What windows show is evaluated: an evaluation that still waited would meet the render's."""
+    for window in bpy.context.window_manager.windows:
+        window.view_layer.update()
 
 
 def attach() -> None:

@@ -60,6 +60,7 @@ class Feed:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self._held = False
         self._settings: EngineSettings | None = None
         self._saying = ""
         self._rest_until = 0.0
@@ -131,6 +132,12 @@ class Feed:
             self._slots.pop(key, None)
             self._changed.notify_all()
 
+    def hold(self, held: bool) -> None:
+        """Leave engine and processor to somebody else, or take wishes up again; from any thread."""
+        with self._changed:
+            self._held = held
+            self._changed.notify_all()
+
     def stop(self) -> None:
         """Drop every slot and let the thread end."""
         with self._changed:
@@ -160,6 +167,8 @@ class Feed:
 
     def _next(self) -> Task | None:
         """The task that is due: the lowest rung, and of those the one that was wished for first."""
+        if self._held:
+            return None
         now = time.monotonic()
         due = [
             (slot.rung, slot.turn, key)
@@ -224,6 +233,8 @@ class Feed:
             return True
         if task.rung == 0:
             return False
+        if self._held:
+            return True
         first = any(not other.done and other.rung == 0 for other in list(self._slots.values()))
         return first or slot.turn != task.turn
 

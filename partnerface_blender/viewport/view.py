@@ -5,6 +5,7 @@ A draw handler reads the evaluated scene, tells the feed what the view wishes fo
 there is. The feed's thread does the waiting; a timer has views drawn again when something has come.
 """
 
+import threading
 import time
 
 import bpy
@@ -266,8 +267,13 @@ def _redraw() -> None:
 
 @bpy.app.handlers.persistent
 def _note_change(*_: object) -> None:
-    """Handler: something has changed, and what failed may be tried again."""
+    """Handler: something has changed, and what failed may be tried again.
+
+    A change from a script has views evaluated, but not always drawn.
+    """
     _views.changes += 1
+    if _views.feed.keys() and threading.current_thread() is threading.main_thread():
+        _redraw()
 
 
 @bpy.app.handlers.persistent
@@ -277,12 +283,27 @@ def _note_file(*_: object) -> None:
     _views.changes += 1
 
 
+@bpy.app.handlers.persistent
+def _note_render(*_: object) -> None:
+    """Handler, on the thread that renders: a final render has the engine to itself."""
+    _views.feed.hold(True)
+
+
+@bpy.app.handlers.persistent
+def _note_render_s_end(*_: object) -> None:
+    """Handler: the render is over, or was stopped."""
+    _views.feed.hold(False)
+
+
 HANDLERS = {
     "depsgraph_update_post": _note_change,
     "frame_change_post": _note_change,
     "undo_post": _note_change,
     "redo_post": _note_change,
     "load_post": _note_file,
+    "render_init": _note_render,
+    "render_complete": _note_render_s_end,
+    "render_cancel": _note_render_s_end,
 }
 
 

@@ -229,6 +229,24 @@ def test_newer_wish_ends_the_refinement_of_an_older_one(in_blender, avatar):
     assert found["seconds"] < 30, "the outdated picture was waited for"
 
 
+def blender_holds(avatar):
+    wishing = Wishing(avatar)
+    feed = wishing.feed
+    wishing.want(None, 0)
+    wishing.wait(lambda: not feed.busy())
+    feed.hold(True)
+    wishing.want(wishing.wish(), 1)
+    time.sleep(1.0)
+    held = feed.picture("slot") is None and feed.busy()
+    feed.hold(False)
+    wishing.wait(lambda: not feed.busy())
+    return {"held": held, "rung": feed.picture("slot").rung}
+
+
+def test_views_leave_the_engine_to_a_final_render(in_blender, avatar):
+    assert in_blender(blender_holds, str(avatar)) == {"held": True, "rung": 1}
+
+
 def blender_fails(avatar, folder):
     from pathlib import Path
 

@@ -56,7 +56,7 @@ def test_a_capture_is_chosen_and_arrives_while_the_window_goes_on(in_window, ava
     print(found)
     assert found["tracks"] == [found["before"], "brought"]
     assert found["target"] == found["now"]
-    assert found["waits"] > 50, "the window stood still while the engine started"
+    assert found["waits"] > 20, "the window stood still while the engine started"
     assert found["undone"] == found["before"]
 
 
