@@ -77,10 +77,12 @@ def run(config: Train, job: Job) -> dict:
     def restore() -> None:
         vars(progress).update(vars(load_checkpoint(path, key, state, optimiser, random)))
 
-    show = Glimpse(avatar, per_frame, capture, frames.camera, job.preview).show
+    glimpse = Glimpse(avatar, per_frame, capture, frames.camera, job.preview)
     train(
-        settings, frames, avatar, per_frame, optimiser, random, progress, job, save, restore, show
-    )
+        settings, frames, avatar, per_frame, optimiser, random, progress, job, save, restore,
+        glimpse.show,
+    )  # fmt: skip
+    glimpse.show(at_once=True)
     save()
     avatar_path = config.out / "avatar.safetensors"
     finish(avatar, per_frame, capture, frames.camera, settings, progress, config).write(avatar_path)

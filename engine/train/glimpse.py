@@ -55,10 +55,10 @@ class Glimpse:
         self._filmed: np.ndarray | None = None
         self._next = 0.0
 
-    def show(self) -> None:
+    def show(self, *, at_once: bool = False) -> None:
         """Write the picture anew if it is time; what goes wrong is logged and forgotten."""
         began = time.monotonic()
-        if self.path is None or began < self._next:
+        if self.path is None or (began < self._next and not at_once):
             return
         try:
             self._write(np.hstack([self._truth(), self._seen()]))

@@ -70,15 +70,31 @@ def shape_matrix(bone: bpy.types.PoseBone) -> Matrix:
 def colour_of(
     context: bpy.types.Context, rig: bpy.types.Object, bone: bpy.types.PoseBone
 ) -> tuple[float, float, float, float]:
-    """The theme's colour for a bone as it is now."""
+    """A bone's own colour, or the theme's, for the bone as it is now."""
     theme = context.preferences.themes[0].view_3d
     if rig.mode != "POSE":
         selected = rig.original.select_get()
         active = rig.original == context.view_layer.objects.active
         colour = theme.object_active if selected and active else theme.object_selected
         return (*(colour if selected else theme.wire), 1.0)
-    if is_bone_selected(bone):
-        active = rig.data.bones.active
-        colour = theme.bone_pose_active if active and active.name == bone.name else theme.bone_pose
-        return (*colour, 1.0)
-    return (*theme.wire, 1.0)
+    active = rig.data.bones.active
+    is_active = active is not None and active.name == bone.name
+    state = ("active" if is_active else "select") if is_bone_selected(bone) else "normal"
+    own = color_set_of(context, bone) if rig.data.show_bone_colors else None
+    if own is not None:
+        return (*getattr(own, state), 1.0)
+    by_state = {"active": theme.bone_pose_active, "select": theme.bone_pose, "normal": theme.wire}
+    return (*by_state[state], 1.0)
+
+
+def color_set_of(
+    context: bpy.types.Context, bone: bpy.types.PoseBone
+) -> bpy.types.ThemeBoneColorSet | None:
+    """The colours that were chosen for a bone; None where the theme's usual ones hold."""
+    chosen = bone.color if bone.color.palette != "DEFAULT" else bone.bone.color
+    if chosen.palette == "DEFAULT":
+        return None
+    if chosen.palette == "CUSTOM":
+        return chosen.custom
+    number = int(chosen.palette.removeprefix("THEME"))
+    return context.preferences.themes[0].bone_color_sets[number - 1]

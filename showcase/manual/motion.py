@@ -99,14 +99,18 @@ def window_panels(demo):
     open_only("PARTNERFACE_PT_motion", "PARTNERFACE_PT_parts")
     yield from side.show_sidebar("PartNerFace")
     area = side.area()
-    rig.hide_set(True)
     with side.override(area):
         bpy.ops.view3d.view_axis(type="FRONT")
     view = area.spaces.active.region_3d
     view.view_perspective, view.view_distance = "PERSP", 0.75
     view.view_location = (0.04, 0.0, 0.0)
     area.spaces.active.overlay.show_overlays = False
-    yield 1.0
+    feed = blender.addon("viewport.view")._views.feed
+    side.redraw()
+    yield 0.5
+    yield from side.until(lambda: feed.keys() and not feed.busy(), 240, "the view at rest")
+    side.redraw()
+    yield 0.5
     return {"motion-panels": side.screenshot("motion-panels")}
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The avatar live in viewports, with a ring that crosses the head."""
 
+import shutil
 from collections.abc import Iterator
 
 
@@ -14,7 +15,9 @@ def window_viewport(demo: str) -> Iterator[float]:
     from mathutils import Euler
 
     yield from side.only_area()
-    scene, rig, _ = load_avatar(f"{demo}/avatar/avatar.safetensors")
+    avatar = shutil.copy(f"{demo}/avatar/avatar.safetensors", side.FOLDER / "mara.safetensors")
+    bpy.ops.wm.save_as_mainfile(filepath=str(side.FOLDER / "shot.blend"))  # its path begins with //
+    scene, rig, _ = load_avatar(str(avatar))
     scene.frame_set(20)
     chosen = addon("preferences").preferences().viewport
     chosen.quality, chosen.largest_side = "frame-baked", 640
