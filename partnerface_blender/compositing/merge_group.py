@@ -3,12 +3,14 @@
 
 A pixel of the scene's picture C at the rim of an object in front of the avatar is a mixture of the
 object's colour F and of what lies behind it, B: C = k F + (1 - k) B. The avatar A, of coverage a,
-belongs between the two, which gives C + (1 - k) (A - a B); a plain "over" would leave B's share of
-C on the avatar, a bright fringe before a bright background.
+belongs between the two: k F + (1 - k) (A + (1 - a) B). A plain "over" would leave B's share of C on
+the avatar, a bright fringe before a bright background.
 
 Depths are not smooth at rims, so k comes from the colours: F and B are carried into the rim from
 the pixels beside it, and C lies between them. Where they are much alike, as where a surface only
-goes through the head, the depths' own border is smoothed instead.
+goes through the head, the depths' own border is smoothed instead. The object's share k F is what C
+leaves when B's share is taken out of it; since k and B are guesses, it is held near k times the
+object's colour beside the rim, so that a wrong guess moves the rim a little and never colours it.
 
 Words: `front` is 1 where the scene is nearer than the avatar; the rim lies `RIM` pixels to either
 side of its border.
@@ -19,13 +21,14 @@ import bpy
 from .. import blender_versions as versions
 
 NAME = "PartNerFace Depth Merge"
-VERSION = 2  # custom property of the group; older ones in a file are replaced
+VERSION = 3  # custom property of the group; older ones in a file are replaced
 EMPTY = 1e9  # m; what is farther is nothing
 RIM = 2  # px; half of Cycles' pixel filter and one for the depth's own roughness
 REACH = 8  # px, how far colours are carried into the rim
 # Squared difference of F and B at which colours and depths count alike. Where it is small a wrong k
 # is hardly seen, and shading along the object would mislead the colours.
 CONTRAST = 0.25
+BOUNDS = (0.5, 2.0)  # of the object's colour in the rim, times that beside it
 
 Socket = bpy.types.NodeSocket
 
@@ -75,15 +78,19 @@ def make_group() -> bpy.types.NodeTree:
     surely_back = sheet.math("SUBTRACT", 1.0, sheet.grow(front, RIM))
     rim = sheet.math("SUBTRACT", sheet.math("SUBTRACT", 1.0, surely_front), surely_back)
     behind, behind_alpha = carry_background(sheet, scene, scene_alpha, surely_back)
-    share = find_share(sheet, scene, scene_alpha, front, surely_front, behind, behind_alpha)
+    object_colour, found = sheet.carry(scene, surely_front)
+    object_colour = sheet.mix("MIX", found, scene, object_colour)
+    share = find_share(sheet, scene, scene_alpha, front, object_colour, found, behind, behind_alpha)
     in_front = sheet.math("ADD", surely_front, sheet.math("MULTIPLY", rim, share))  # k
 
     room = sheet.math("SUBTRACT", 1.0, in_front)
     visible = sheet.math("MULTIPLY", room, cover)
-    colour = sheet.mix("ADD", room, scene, avatar)
-    colour = sheet.mix("SUBTRACT", visible, colour, behind)
-    safe = sheet.mix("LIGHTEN", 1.0, colour, (0.0, 0.0, 0.0, 1.0))  # B was a guess
-    colour = sheet.mix("MIX", rim, colour, safe)
+    before = sheet.mix("SUBTRACT", room, scene, behind)  # k F = C - (1 - k) B
+    held = hold_near(sheet, before, object_colour, in_front)
+    # Only where there is an avatar: elsewhere the picture stays the scene's, to the bit.
+    before = sheet.mix("MIX", sheet.math("MULTIPLY", rim, cover), before, held)
+    beyond = sheet.mix("ADD", sheet.math("SUBTRACT", 1.0, cover), avatar, behind)
+    colour = sheet.mix("ADD", room, before, beyond)
     added = sheet.math("MULTIPLY", visible, sheet.math("SUBTRACT", 1.0, behind_alpha))
     alpha = sheet.math("ADD", scene_alpha, added)
     results = (
@@ -122,18 +129,27 @@ def carry_background(
     return behind, alpha
 
 
+def hold_near(sheet: "Sheet", before: Socket, object_colour: Socket, share: Socket) -> Socket:
+    """The object's share k F of the picture, not far from k times its colour beside the rim."""
+    expected = sheet.mix("MULTIPLY", 1.0, object_colour, share)
+    for blend, bound in zip(("LIGHTEN", "DARKEN"), BOUNDS, strict=True):
+        limit = sheet.mix("MULTIPLY", 1.0, expected, (bound, bound, bound, 1.0))
+        before = sheet.mix(blend, 1.0, before, limit)
+    return before
+
+
 def find_share(
     sheet: "Sheet",
     scene: Socket,
     scene_alpha: Socket,
     front: Socket,
-    surely_front: Socket,
+    object_colour: Socket,
+    found: Socket,
     behind: Socket,
     behind_alpha: Socket,
 ) -> Socket:
     """How much of the pixel is the object in front: k."""
-    carried, found = sheet.carry(scene, surely_front)
-    whole = sheet.mix("SUBTRACT", 1.0, carried, behind)  # F - B
+    whole = sheet.mix("SUBTRACT", 1.0, object_colour, behind)  # F - B
     part = sheet.mix("SUBTRACT", 1.0, scene, behind)  # C - B
     whole_alpha = sheet.math("SUBTRACT", 1.0, behind_alpha)
     part_alpha = sheet.math("SUBTRACT", scene_alpha, behind_alpha)
