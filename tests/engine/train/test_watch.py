@@ -79,7 +79,9 @@ def test_a_broken_training_goes_back_and_ends_well(capture, tmp_path, caplog, mo
     break_at, broken = 12, []
     real = command.train
 
-    def train(settings, frames, avatar, per_frame, optimiser, random, progress, job, save, restore):
+    def train(
+        settings, frames, avatar, per_frame, optimiser, random, progress, job, save, restore, show
+    ):
         class Saboteur:
             """The job, but for one weight that it turns into a NaN at one step."""
 
@@ -92,7 +94,7 @@ def test_a_broken_training_goes_back_and_ends_well(capture, tmp_path, caplog, mo
 
         return real(
             settings, frames, avatar, per_frame, optimiser, random, progress, Saboteur(), save,
-            restore,
+            restore, show,
         )  # fmt: skip
 
     monkeypatch.setattr(command, "train", train)
