@@ -197,6 +197,8 @@ def finish(waits):
             time.sleep(next(waits))
         except StopIteration as end:
             return end.value
+
+
 def render_layers(scene, folder, name):
     """Render as F12 does into a multilayer EXR; its path."""
     settings = scene.render.image_settings
@@ -207,13 +209,17 @@ def render_layers(scene, folder, name):
     scene.render.filepath = str(Path(folder) / f"{name}.exr")
     bpy.ops.render.render(write_still=True)
     return scene.render.filepath
+
+
 def kill_engine(times, when=lambda: True):
     """Kill so many engines, one after the other, each as it works; the thread that does it."""
     import os
     import signal
     import threading
     import time
+
     link, killed = addon("connection.engine_link"), set()
+
     def work():
         while len(killed) < times:
             time.sleep(0.01)
@@ -223,25 +229,33 @@ def kill_engine(times, when=lambda: True):
             if engine._pending and when():
                 killed.add(engine.process.pid)
                 os.kill(engine.process.pid, signal.SIGKILL)
+
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
+
+
 class Printed:
     """What is printed in the block, by Blender's own code too, is in `text` afterwards."""
+
     def __init__(self, path):
         self.path, self.text = Path(path), ""
+
     def __enter__(self):
         """Lead standard output and error into the file."""
         import os
+
         sys.stdout.flush()
         self._kept = [os.dup(1), os.dup(2)]
         with open(self.path, "wb") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
         return self
+
     def __exit__(self, *_):
         """Lead them back, and read the file."""
         import os
+
         sys.stdout.flush()
         for kept, number in zip(self._kept, (1, 2), strict=True):
             os.dup2(kept, number)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 CHILD = Path(__file__).parent / "child.py"
 RESULT = "RESULT "  # begins the line that holds what the function returned
 LIMIT_S = 240
-NEWEST = (5, 0)
+OLDEST, NEWEST = (4, 3), (5, 0)  # older than the one, or at least the other
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,13 +30,16 @@ def blender_wheel():
 
 
 @pytest.fixture(autouse=True)
-def _newest(request, blender_wheel):
-    """What does not depend on Blender's version runs in the newest wheel, unless asked for."""
-    if request.node.get_closest_marker("newest") and "PARTNERFACE_TEST_ALL" not in os.environ:
-        if blender_wheel.app.version < NEWEST:
-            pytest.skip(
-                f"runs in Blender {NEWEST[0]}.{NEWEST[1]}; PARTNERFACE_TEST_ALL runs it here"
-            )
+def _where_it_counts(request, blender_wheel):
+    """Tests marked `newest` or `ends` run in some Blenders alone, unless all are asked for."""
+    if "PARTNERFACE_TEST_ALL" in os.environ:
+        return
+    version = blender_wheel.app.version
+    way = "PARTNERFACE_TEST_ALL=1 runs it here"
+    if request.node.get_closest_marker("newest") and version < NEWEST:
+        pytest.skip(f"runs in the newest Blender alone; {way}")
+    if request.node.get_closest_marker("ends") and OLDEST < version < NEWEST:
+        pytest.skip(f"runs in the oldest and the newest Blender; {way}")
 
 
 @pytest.fixture(scope="session")

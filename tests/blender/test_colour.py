@@ -74,6 +74,7 @@ def png(scene, folder):
     return read_picture(scene.render.filepath)[..., :3]
 
 
+@pytest.mark.ends
 def test_the_avatar_looks_as_filmed(in_blender, avatar, engine_python, tmp_path):
     found = in_blender(blender_shows, str(avatar), str(tmp_path), SHOWN)
     command = [engine_python, "-c", DELTA_E, tmp_path / "pictures.npz"]

@@ -156,6 +156,7 @@ def blender_smiles(avatar, folder):
     return {"names": sliders.slider_names(rig), "all": len(sliders.all_slider_names(rig))}
 
 
+@pytest.mark.ends
 def test_a_head_of_other_names_has_arkit_s_sliders_too(in_blender, avatar, nameless, tmp_path):
     import numpy as np
 

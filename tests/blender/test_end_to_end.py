@@ -2,6 +2,7 @@
 """The artist's whole way, once: install, load, key, render, composite, save, reload."""
 
 import numpy as np
+import pytest
 
 EXPRESSIONS = ("mouthSmileLeft", "browInnerUpLeft")  # the first that the head has
 REACH = 0.04  # of the picture's width: how far around the moved vertices a change may lie
@@ -149,6 +150,7 @@ def blender_reopens(folder):
     return {"difference": float(np.abs(after - before).max()), "seen": float(after.max())}
 
 
+@pytest.mark.ends
 def test_the_artist_s_whole_way(in_blender, avatar, tmp_path):
     found = in_blender(blender_whole_way, str(avatar), str(tmp_path))
     print(found)

@@ -2,6 +2,7 @@
 """Kill −9 of the engine: a frame is rendered again, an animation goes on where it stopped."""
 
 import numpy as np
+import pytest
 
 FRAMES = 6
 
@@ -32,6 +33,7 @@ def blender_still(avatar, folder):
     return found
 
 
+@pytest.mark.ends
 def test_a_frame_is_rendered_again_once(in_blender, avatar, tmp_path):
     found = in_blender(blender_still, str(avatar), str(tmp_path))
     assert found["killed"]
@@ -96,6 +98,7 @@ def blender_animation(avatar, folder):
     }
 
 
+@pytest.mark.ends
 def test_an_animation_goes_on_where_it_stopped(in_blender, avatar, tmp_path):
     found = in_blender(blender_animation, str(avatar), str(tmp_path))
     print(found)

@@ -51,6 +51,7 @@ def blender_refusals(avatar, folder):
     return said
 
 
+@pytest.mark.ends
 def test_each_failure_is_one_sentence(in_blender, avatar, tmp_path):
     said = in_blender(blender_refusals, str(avatar), str(tmp_path))
     assert said.pop("after the kill") == ""
@@ -93,5 +94,6 @@ def blender_right_python():
     return sorted(bpy.ops.partnerface.check_engine())
 
 
+@pytest.mark.ends
 def test_the_engine_s_own_python_passes_the_check(in_blender):
     assert in_blender(blender_right_python) == ["FINISHED"]

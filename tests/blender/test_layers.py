@@ -2,6 +2,7 @@
 """Which avatars a view layer shows: several, instanced, hidden, left out, held out."""
 
 import numpy as np
+import pytest
 
 
 def blender_layers(avatar, folder):
@@ -75,6 +76,7 @@ def blender_layers(avatar, folder):
     np.savez(f"{folder}/two.npz", **planes)
 
 
+@pytest.mark.ends
 def test_view_layers_show_the_avatars_that_they_hold(in_blender, avatar, tmp_path):
     in_blender(blender_layers, str(avatar), str(tmp_path))
     pictures, two = np.load(tmp_path / "pictures.npz"), np.load(tmp_path / "two.npz")

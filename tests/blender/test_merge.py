@@ -131,6 +131,7 @@ def check_picture(folder, engine):
     assert np.abs(visible - true_share).max() < 0.12
 
 
+@pytest.mark.ends
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_fringes(in_blender, avatar, tmp_path, engine):
     assert in_blender(blender_before_a_lamp, str(avatar), str(tmp_path), engine)

@@ -2,6 +2,7 @@
 """Motion blur: the shutter's moments, averaged; data passes are those of its middle."""
 
 import numpy as np
+import pytest
 
 SHIFT = 0.03  # m per frame
 
@@ -22,6 +23,7 @@ def blender_shutter():
     return found
 
 
+@pytest.mark.ends
 def test_the_shutter_is_open_when_the_scene_says_so(in_blender):
     found = in_blender(blender_shutter)
     assert found["off"] == [5]
@@ -88,6 +90,7 @@ def addon_curves(rig):
     return action.layers[0].strips[0].channelbag(rig.animation_data.action_slot).fcurves
 
 
+@pytest.mark.ends
 def test_blurred_frames_are_the_mean_of_their_moments(in_blender, avatar, tmp_path):
     assert in_blender(blender_blur, str(avatar), str(tmp_path)) == [5, 0.0]
     found = np.load(tmp_path / "blur.npz")

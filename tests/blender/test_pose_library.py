@@ -52,6 +52,7 @@ def blender_assets(avatar, folder):
                     "count": len(addon("rig.expressions").EXPRESSIONS)}  # fmt: skip
 
 
+@pytest.mark.ends
 def test_expressions_are_pose_assets(in_blender, avatar, tmp_path):
     import numpy as np
 

@@ -87,6 +87,7 @@ def blender_proxies(avatar, folder, engine):
     return found
 
 
+@pytest.mark.ends
 @pytest.mark.parametrize("engine", ENGINES)
 def test_switches(in_blender, avatar, tmp_path, engine):
     found = in_blender(blender_proxies, str(avatar), str(tmp_path), engine)

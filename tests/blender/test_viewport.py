@@ -223,6 +223,7 @@ def blender_outdates(avatar):
     return {"seconds": took, "same": bool(same)}
 
 
+@pytest.mark.ends
 def test_newer_wish_ends_the_refinement_of_an_older_one(in_blender, avatar):
     found = in_blender(blender_outdates, str(avatar))
     assert found["same"]
@@ -290,6 +291,7 @@ def blender_dies(avatar):
     return [sentence, first != second, feed.picture("slot") is not None]
 
 
+@pytest.mark.ends
 def test_killed_engine_is_told_and_started_again(in_blender, avatar):
     sentence, another, picture = in_blender(blender_dies, str(avatar))
     assert "killed by signal 9" in sentence
