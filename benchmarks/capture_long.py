@@ -165,7 +165,9 @@ def main(options: Options) -> int:
         if out.exists():
             raise SystemExit(f"{out} is there already; remove it first.")
     started = time.monotonic()
-    _, peak = capture(options, clip, whole, None)
+    finished, peak = capture(options, clip, whole, None)
+    if not finished:
+        raise SystemExit("Something else killed the unbroken capture; remove it and try again.")
     seconds = time.monotonic() - started
     print(f"unbroken: {seconds:.0f} s, at most {peak / 2**30:.2f} GiB", flush=True)
     kills = 0
