@@ -21,13 +21,14 @@ import bpy
 from .. import blender_versions as versions
 
 NAME = "PartNerFace Depth Merge"
-VERSION = 3  # custom property of the group; older ones in a file are replaced
+VERSION = 4  # custom property of the group; older ones in a file are replaced
 EMPTY = 1e9  # m; what is farther is nothing
 RIM = 2  # px; half of Cycles' pixel filter and one for the depth's own roughness
 REACH = 8  # px, how far colours are carried into the rim
 # Squared difference of F and B at which colours and depths count alike. Where it is small a wrong k
 # is hardly seen, and shading along the object would mislead the colours.
 CONTRAST = 0.25
+SURE = 0.9  # share of its pixel that a surface has one pixel inside the border, at least
 BOUNDS = (0.5, 2.0)  # of the object's colour in the rim, times that beside it
 
 Socket = bpy.types.NodeSocket
@@ -87,8 +88,10 @@ def make_group() -> bpy.types.NodeTree:
     visible = sheet.math("MULTIPLY", room, cover)
     before = sheet.mix("SUBTRACT", room, scene, behind)  # k F = C - (1 - k) B
     held = hold_near(sheet, before, object_colour, in_front)
-    # Only where there is an avatar: elsewhere the picture stays the scene's, to the bit.
-    before = sheet.mix("MIX", sheet.math("MULTIPLY", rim, cover), before, held)
+    # Only where there is an avatar and little of the object: elsewhere the scene's pixels stay.
+    outside = sheet.math("SUBTRACT", 1.0, sheet.grow(front, -1))
+    where = sheet.math("MULTIPLY", sheet.math("MULTIPLY", rim, outside), cover)
+    before = sheet.mix("MIX", where, before, held)
     beyond = sheet.mix("ADD", sheet.math("SUBTRACT", 1.0, cover), avatar, behind)
     colour = sheet.mix("ADD", room, before, beyond)
     added = sheet.math("MULTIPLY", visible, sheet.math("SUBTRACT", 1.0, behind_alpha))
@@ -164,7 +167,11 @@ def find_share(
         sheet.math("MULTIPLY", whole_alpha, whole_alpha),
     )
     by_colour = sheet.math("DIVIDE", along, sheet.math("MAXIMUM", length, 1e-9))
-    by_colour = sheet.math("MINIMUM", sheet.math("MAXIMUM", by_colour, 0.0), 1.0)
+    # A whole pixel away from the depths' border the colours may say little against the depths.
+    within = sheet.math("MULTIPLY", SURE, sheet.grow(front, -1))
+    without = sheet.math("MULTIPLY", SURE, sheet.math("SUBTRACT", 1.0, sheet.grow(front, 1)))
+    by_colour = sheet.math("MAXIMUM", by_colour, within)
+    by_colour = sheet.math("MINIMUM", by_colour, sheet.math("SUBTRACT", 1.0, without))
     trust = sheet.math("DIVIDE", length, sheet.math("ADD", length, CONTRAST))
     trust = sheet.math("MULTIPLY", trust, found)
     return sheet.lerp(trust, sheet.grey(sheet.smooth(front)), by_colour)
