@@ -14,9 +14,7 @@ def make_room(folder: Path, debian: str) -> Path:
     for name in ("usr/bin", "etc/apt"):
         (folder / name).mkdir(parents=True)
     (folder / "usr/bin/blender").touch()
-    (folder / "etc/apt/sources.list").write_text(
-        f"deb https://mirror.example/debian {debian} main\n"
-    )
+    (folder / "etc/apt/sources.list").write_text(f"deb MIRROR {debian} main\n")
     return folder
 
 

@@ -232,17 +232,17 @@ def test_uv_looks_where_pip_was_told_to(addon, tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     file = tmp_path / "pip.conf"
     file.write_text(
-        "[global]\nindex-url = https://a/simple\nfind-links =\n    /one\n    /two\n"
-        "[install]\nextra-index-url = https://b/simple https://c/simple\n"
+        "[global]\nindex-url = /index/a\nfind-links =\n    /one\n    /two\n"
+        "[install]\nextra-index-url = /index/b /index/c\n"
     )
     monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.setenv("PIP_CERT", "/my/ca.pem")
-    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://mine/simple")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "/index/mine")
     found = machine.uv_environment(tmp_path / "packages")
     assert "UV_DEFAULT_INDEX" not in found  # what is set for uv itself goes first
     assert found["UV_FIND_LINKS"] == "/one,/two"
-    assert found["UV_INDEX"] == "https://b/simple https://c/simple"
+    assert found["UV_INDEX"] == "/index/b /index/c"
     assert found["SSL_CERT_FILE"] == "/my/ca.pem"
     assert found["UV_CACHE_DIR"] == str(tmp_path / "packages")
 
