@@ -4,7 +4,7 @@
 import bpy
 
 from ..partnerface_blender.properties import avatar_of, is_avatar
-from .sidebar import Sidebar
+from .tab import Sidebar
 
 
 class PARTNERFACE_PT_compositing(Sidebar, bpy.types.Panel):

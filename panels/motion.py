@@ -5,21 +5,10 @@ import bpy
 
 from ..partnerface_blender.properties import avatar_of
 from ..partnerface_blender.rig import parts
-from .sidebar import Sidebar
+from .tab import AvatarSidebar
 
 
-class OfAvatar(Sidebar):
-    """Mix-in: only where there is an avatar."""
-
-    bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only for an avatar."""
-        return avatar_of(context) is not None
-
-
-class PARTNERFACE_PT_motion(OfAvatar, bpy.types.Panel):
+class PARTNERFACE_PT_motion(AvatarSidebar, bpy.types.Panel):
     """Motion from elsewhere."""
 
     bl_label = "Motion"
@@ -37,7 +26,7 @@ class PARTNERFACE_PT_motion(OfAvatar, bpy.types.Panel):
         column.operator("partnerface.import_face_recording", icon="IMPORT")
 
 
-class PARTNERFACE_PT_parts(OfAvatar, bpy.types.Panel):
+class PARTNERFACE_PT_parts(AvatarSidebar, bpy.types.Panel):
     """Parts that do something of their own."""
 
     bl_label = "Parts"

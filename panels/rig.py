@@ -5,7 +5,7 @@ import bpy
 
 from ..partnerface_blender.properties import avatar_of
 from ..partnerface_blender.rig import arkit, gaze, limits, sliders
-from .sidebar import Sidebar
+from .tab import AvatarSidebar
 
 LABEL = 0.36  # of the panel's width
 SHORT = {  # where the name without its group says too little
@@ -15,18 +15,7 @@ SHORT = {  # where the name without its group says too little
 }
 
 
-class RigPanel(Sidebar):
-    """Mix-in: shown where an avatar is meant."""
-
-    bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only with an avatar."""
-        return avatar_of(context) is not None
-
-
-class PARTNERFACE_PT_pose(RigPanel, bpy.types.Panel):
+class PARTNERFACE_PT_pose(AvatarSidebar, bpy.types.Panel):
     """Reset, mirror, key, and what to select."""
 
     bl_label = "Pose"
@@ -63,7 +52,7 @@ class PARTNERFACE_PT_pose(RigPanel, bpy.types.Panel):
         row.operator("partnerface.save_expression", text="Save This", icon="ADD")
 
 
-class PARTNERFACE_PT_gaze(RigPanel, bpy.types.Panel):
+class PARTNERFACE_PT_gaze(AvatarSidebar, bpy.types.Panel):
     """The gaze target."""
 
     bl_label = "Gaze"
@@ -87,7 +76,7 @@ class PARTNERFACE_PT_gaze(RigPanel, bpy.types.Panel):
             row.operator("partnerface.aim_gaze", text=text).where = where
 
 
-class GroupPanel(RigPanel):
+class GroupPanel(AvatarSidebar):
     """Mix-in: one group of ARKit's sliders."""
 
     bl_parent_id = "PARTNERFACE_PT_pose"
@@ -156,7 +145,7 @@ def _group_panel(group: str) -> type:
     })  # fmt: skip
 
 
-class PARTNERFACE_PT_own_sliders(RigPanel, bpy.types.Panel):
+class PARTNERFACE_PT_own_sliders(AvatarSidebar, bpy.types.Panel):
     """The head's own coefficients that have no name of ARKit's: tracked motion moves them."""
 
     bl_label = "The Head's Own"

@@ -6,7 +6,7 @@ import bpy
 from ..partnerface_blender import preferences
 from ..partnerface_blender.properties import is_avatar
 from ..partnerface_blender.viewport import settings, view
-from .sidebar import Sidebar
+from .tab import Sidebar
 
 
 class PARTNERFACE_PT_viewport(Sidebar, bpy.types.Panel):

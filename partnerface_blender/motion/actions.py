@@ -8,10 +8,9 @@ import bpy
 import numpy as np
 
 from ..blender_versions import new_fcurve, remove_fcurve, use_slot_of
+from ..rig.animation import write_curve
 from .channels import Channel
 from .timing import smoothed
-
-_LINEAR = 1  # the number of 'LINEAR' in Keyframe.interpolation
 
 
 @dataclass(frozen=True)
@@ -68,12 +67,3 @@ def _push_down(data: bpy.types.AnimData) -> None:
     # Before and after it, a strip on top lets through what lies below; the lowest one holds.
     strip.extrapolation = "NOTHING" if len(data.nla_tracks) > 1 else "HOLD"
     data.action = None
-
-
-def write_curve(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> None:
-    """One linear keyframe for each frame [F] and value [F], written in one go."""
-    points = curve.keyframe_points
-    points.add(len(frames) - len(points))
-    points.foreach_set("co", np.stack([frames, values], -1).astype(np.float32).ravel())
-    points.foreach_set("interpolation", np.full(len(frames), _LINEAR, np.int32))
-    curve.update()

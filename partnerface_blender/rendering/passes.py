@@ -9,12 +9,12 @@ import bpy
 import numpy as np
 
 from ..blender_versions import OBJECT_INDEX_PASS
+from ..rig.parts import PARTS
 from . import cryptomatte
 from .cameras import Lens
 from .picture import EMPTY_DEPTH, Picture, Sheet
 from .shots import Shot
 
-PARTS = ("brows", "eye_left", "eye_right", "nose", "cheek_left", "cheek_right", "mouth", "rest")
 FALLOFF = {"QUADRATIC": 2.0, "LINEAR": 1.0, "INVERSE_QUADRATIC": 0.5}  # exponents
 
 

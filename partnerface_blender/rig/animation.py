@@ -37,18 +37,18 @@ def key_motion(
     action = _assign_action(rig, f"{rig.name} motion")
     for e, name in enumerate(names):
         owner, path, index = slider_path(rig, name)
-        _write_curve(new_fcurve(owner, action, path, index, "Expressions"), frames, psi[:, e])
+        write_curve(new_fcurve(owner, action, path, index, "Expressions"), frames, psi[:, e])
 
     for name, angles in bone_angles(rig, theta).items():
         path = f'pose.bones["{name}"].rotation_euler'
         for axis in range(3):
-            _write_curve(new_fcurve(rig, action, path, axis, name), frames, angles[:, axis])
+            write_curve(new_fcurve(rig, action, path, axis, name), frames, angles[:, axis])
     shifts = (
         axes.to_rig(np.asarray(translation, np.float64)) @ rest_bases(rig)[0]
     )  # in the root's rest basis
     for axis in range(3):
         curve = new_fcurve(rig, action, 'pose.bones["root"].location', axis, "root")
-        _write_curve(curve, frames, shifts[:, axis])
+        write_curve(curve, frames, shifts[:, axis])
 
 
 def _assign_action(owner: bpy.types.ID, name: str) -> bpy.types.Action:
@@ -58,7 +58,7 @@ def _assign_action(owner: bpy.types.ID, name: str) -> bpy.types.Action:
     return action
 
 
-def _write_curve(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> None:
+def write_curve(curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray) -> None:
     """One linear keyframe for each frame [N] and value [N], written in one go."""
     points = curve.keyframe_points
     points.add(len(frames) - len(points))

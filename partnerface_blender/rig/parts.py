@@ -16,6 +16,8 @@ import bpy
 import numpy as np
 from bpy.props import EnumProperty, FloatProperty, PointerProperty, StringProperty
 
+from ..properties import OVERRIDABLE
+
 PARTS = ("brows", "eye_left", "eye_right", "nose", "cheek_left", "cheek_right", "mouth", "rest")
 LABELS = {
     "brows": "Brows", "eye_left": "Left Eye", "eye_right": "Right Eye", "nose": "Nose",
@@ -26,7 +28,6 @@ MODES = (  # the numbers are what .blend files and the drivers of the mesh hold
     ("REPLACE", "Replace", "The part's own sliders take the place of the face's", 1),
 )
 OWN_LIMIT = 10.0
-OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}
 KEYABLE = {"ANIMATABLE"}
 
 

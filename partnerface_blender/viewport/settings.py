@@ -7,12 +7,17 @@ from bpy.props import BoolProperty, EnumProperty, IntProperty
 from ..properties import QUALITIES
 
 
-def redraw(settings: "PARTNERFACE_PG_viewport", context: bpy.types.Context) -> None:
+def redraw_views() -> None:
     """Have every 3D view drawn again."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
                 area.tag_redraw()
+
+
+def follow(settings: "PARTNERFACE_PG_viewport", context: bpy.types.Context) -> None:
+    """Show at once what has been chosen."""
+    redraw_views()
 
 
 class PARTNERFACE_PG_viewport(bpy.types.PropertyGroup):
@@ -22,14 +27,14 @@ class PARTNERFACE_PG_viewport(bpy.types.PropertyGroup):
         name="Avatars in Viewports",
         description="Show the neural heads live in Solid, Material Preview and Rendered shading",
         default=True,
-        update=redraw,
+        update=follow,
     )
     quality: EnumProperty(
         name="Quality",
         description="What a viewport is refined to when nothing moves",
         items=QUALITIES,
         default="frame-baked",
-        update=redraw,
+        update=follow,
     )
     largest_side: IntProperty(
         name="Largest Side",
@@ -38,7 +43,7 @@ class PARTNERFACE_PG_viewport(bpy.types.PropertyGroup):
         min=64,
         max=2048,
         subtype="PIXEL",
-        update=redraw,
+        update=follow,
     )
     share: IntProperty(
         name="Processor Time",

@@ -20,6 +20,7 @@ from . import bones, cover, shading, words
 from .feed import Feed
 from .lenses import Eye, look_at
 from .placements import Placement, ball_of, visible_avatars
+from .settings import redraw_views
 from .tones import Tones
 from .wishes import Wish, ladder
 
@@ -235,7 +236,7 @@ def _poll() -> float | None:
     new = _views.tones.measure()
     if _views.feed.version != _views.seen or new:
         _views.seen = _views.feed.version
-        _redraw()
+        redraw_views()
     _drop_closed()
     return POLL_S if busy else None
 
@@ -258,13 +259,6 @@ def _drop(key: tuple) -> None:
     _views.textures.pop(key, None)
 
 
-def _redraw() -> None:
-    for window in bpy.context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
-
-
 @bpy.app.handlers.persistent
 def _note_change(*_: object) -> None:
     """Handler: something has changed, and what failed may be tried again.
@@ -273,7 +267,7 @@ def _note_change(*_: object) -> None:
     """
     _views.changes += 1
     if _views.feed.keys() and threading.current_thread() is threading.main_thread():
-        _redraw()
+        redraw_views()
 
 
 @bpy.app.handlers.persistent
