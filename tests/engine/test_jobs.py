@@ -65,6 +65,8 @@ def test_a_mistake_is_told_and_logged(jobs, worker, tmp_path):
 def test_a_cancelled_job_stops_and_says_so(jobs, worker, tmp_path):
     folder = start(jobs, worker, tmp_path, "count", "100000", "well").folder
     wait_for(jobs, folder, "running")
+    while not jobs.read_status(folder).step:
+        time.sleep(0.02)
     jobs.cancel_job(folder)
     status = wait_for(jobs, folder, "cancelled")
     assert 0 < status.step < 100000
