@@ -9,6 +9,8 @@ from pathlib import Path
 
 from ...engine.errors import PartNerFaceError
 
+BEHIND_BLENDER, BEHIND_ALL = 2, 15  # nice values, of 19: pictures for views, long work
+
 
 class EngineFailed(PartNerFaceError):  # noqa: N818
     """The engine could not do what it was asked: `code`, `message` and `hint` say why."""
@@ -36,11 +38,32 @@ def child_environment(extension_root: Path, cache: Path) -> dict[str, str]:
     }
 
 
-def detached() -> dict:
-    """What `Popen` needs so that no window opens and Ctrl-C in Blender's terminal stays there."""
+def detached(*, giving_way: bool = False) -> dict:
+    """What `Popen` needs so that no window opens and Ctrl-C in Blender's terminal stays there.
+
+    Args:
+        giving_way: for a process that `give_way` is called for.
+    """
     if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+        flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
+        return {"creationflags": flags | giving_way * subprocess.BELOW_NORMAL_PRIORITY_CLASS}
     return {"start_new_session": True}
+
+
+def give_way(child: subprocess.Popen, niceness: int) -> None:
+    """Let a process that was just started work when those who are less nice do not want to.
+
+    Blender has to stay quick while an avatar is drawn or trained. On Windows long work is started
+    that way, by `detached`.
+    """
+    if sys.platform == "win32":
+        return
+    try:
+        os.setpriority(os.PRIO_PROCESS, child.pid, min(19, os.nice(0) + niceness))
+        # On a Linux desktop that counts within a session only, and the process has one of its own.
+        Path(f"/proc/{child.pid}/autogroup").write_text(str(niceness))
+    except OSError:
+        pass  # it has ended already, or there are no such groups here
 
 
 def ended(status: int, log: Path) -> EngineFailed:

@@ -28,7 +28,14 @@ import numpy as np
 
 from ...engine import protocol
 from ...engine.errors import PartNerFaceError
-from .child_process import EngineFailed, child_environment, detached, ended
+from .child_process import (
+    BEHIND_BLENDER,
+    EngineFailed,
+    child_environment,
+    detached,
+    ended,
+    give_way,
+)
 from .engine_requests import (
     PROGRESS_TIMEOUT_S,
     Look,
@@ -363,7 +370,7 @@ def _spawn(
             log, log.with_suffix(".previous" + log.suffix)
         )  # it may say why the last one died
     with open(log, "wb") as output:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [str(python), "-m", "engine", "serve", "--quiet", "--device", device],
             stdin=subprocess.PIPE,
             stdout=output,
@@ -372,6 +379,8 @@ def _spawn(
             cwd=cache,
             **detached(),
         )
+    give_way(process, BEHIND_BLENDER)
+    return process
 
 
 def _listen(folder: Path) -> tuple[Listener, str]:

@@ -10,7 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...engine.job_folder import CANCEL, JOB, LOG, PAUSE, SCHEMA_VERSION, STATUS
-from ..connection.child_process import EngineFailed, child_environment, detached
+from ..connection.child_process import (
+    BEHIND_ALL,
+    EngineFailed,
+    child_environment,
+    detached,
+    give_way,
+)
 from .status import (
     JobStatus,
     cancel_job,
@@ -111,7 +117,7 @@ def write_job(
 
 
 def spawn(folder: Path) -> JobStatus:
-    """Start the process of a job that `write_job` has made.
+    """Start the process of a job that `write_job` has made; it gives way to everybody else.
 
     Raises:
         EngineFailed: a job is at work in the folder, or the process cannot be started.
@@ -134,8 +140,9 @@ def spawn(folder: Path) -> JobStatus:
                 stdout=log,
                 stderr=log,
                 env=child_environment(Path(job["extension_root"]), cache),
-                **detached(),
+                **detached(giving_way=True),
             )
+        give_way(children[folder], BEHIND_ALL)
     except (OSError, KeyError) as error:
         failed = _not_started(kind, error)
         write_state(folder, "failed", kind=kind, started=now, error=told(failed))

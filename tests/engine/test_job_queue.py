@@ -68,6 +68,18 @@ def test_jobs_run_one_after_another_in_the_order_of_asking(jobs, queue):
         time.sleep(0.05)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="NOT RUN: nice values are POSIX's")
+def test_jobs_give_way_to_whoever_is_at_the_machine(jobs, queue):
+    folder = queue.add("a", 150)
+    queue.run()
+    wait_for(jobs, folder, "running")
+    process = on_disk(folder)["pid"]
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, process) == min(19, own + 15)
+    group = Path(f"/proc/{process}/autogroup")
+    assert not group.exists() or group.read_text().endswith("nice 15\n")
+
+
 def test_a_failure_stops_no_queue(jobs, queue):
     folders = [queue.add("a", 5, "refuse"), queue.add("b", 5, "break"), queue.add("c", 5)]
     queue.run()
