@@ -11,7 +11,7 @@ import numpy as np
 from ..rendering import cameras
 from .pictures import Placing
 
-FAR = 200.0  # head radii, from which an orthographic view is seen through a pinhole
+BACK = 4.0  # head radii that an orthographic view stands back: a head may be behind its plane
 MARGIN_PX = 2
 
 
@@ -71,13 +71,11 @@ def look_at(eye: Eye, name: str, world_from_rig: np.ndarray, ball: Ball) -> Sigh
     window = window_of(eye, centre[:3], radius)
     if window is None:
         return None
-    projection, back = eye.projection, 0.0
-    if eye.orthographic:
-        projection, back = far_pinhole(projection, radius), centre[2] + FAR * radius
+    back = centre[2] + BACK * radius if eye.orthographic else 0.0
     world_from_eye = np.linalg.inv(eye.view_from_world)
     world_from_eye[:3, 3] += world_from_eye[:3, 2] * back
     view = cameras.view_through(
-        projection, world_from_eye, Standing(name, world_from_rig), eye.width, eye.height
+        eye.projection, world_from_eye, Standing(name, world_from_rig), eye.width, eye.height
     )
     quad = view_from_quad(eye, window, float(centre[2]))
     world_from_quad = np.linalg.inv(eye.view_from_world) @ quad
@@ -89,16 +87,6 @@ def look_at(eye: Eye, name: str, world_from_rig: np.ndarray, ball: Ball) -> Sigh
         distance=-float(centre[2]),
     )
     return Sight(cameras.cut_out(view, *window).camera, placing)
-
-
-def far_pinhole(projection: np.ndarray, radius: float) -> np.ndarray:
-    """A perspective [4, 4] that sees a ball from `FAR` radii away as the orthographic one does."""
-    distance = FAR * radius
-    made = np.zeros((4, 4))
-    made[0, 0], made[1, 1] = projection[0, 0] * distance, projection[1, 1] * distance
-    made[0, 2], made[1, 2] = -projection[0, 3], -projection[1, 3]
-    made[2, 2], made[3, 2] = -1.0, -1.0
-    return made
 
 
 def window_of(eye: Eye, centre: np.ndarray, radius: float) -> tuple[int, int, int, int] | None:
