@@ -4,11 +4,12 @@
 from collections.abc import Iterator
 
 TICK_S = 0.005
-SCRUB_S = 0.4  # between two frames that are scrubbed to
+NEVER = float("inf")
+PAUSE_S = (0.4, 1.6)  # between two frames that are scrubbed to
 
 
-def window_scrubs(avatar: str, seconds: float) -> Iterator[float]:
-    """In the window: scrub with avatars off, then on."""
+def window_scrubs(avatar: str, seconds: float, capture: str, folder: str) -> Iterator[float]:
+    """In the window: scrub with avatars off, then on, then beside a training on `capture`."""
     import bpy
     import window_side as side
     from blender_side import addon, load_avatar
@@ -18,60 +19,108 @@ def window_scrubs(avatar: str, seconds: float) -> Iterator[float]:
     load_avatar(avatar)
     chosen = addon("preferences").preferences().viewport
     view = addon("viewport.view")
-    slices = watch_slices(view)
+    slices = watch_slices(view, addon("jobs.watch"))
     side.area().spaces.active.region_3d.view_perspective = "CAMERA"
     chosen.enabled = True
     yield from side.until(lambda: any(map(view._views.feed.picture, view._views.feed.keys())), 120)
     found = {}
-    for name, enabled in (("off", False), ("on", True)):
-        chosen.enabled = enabled
+    for name in ("off", "on", *(["on, training"] if capture else [])):
+        chosen.enabled = name != "off"
+        if name == "on, training":
+            yield from start_training(addon("jobs.watch"), capture, folder)
         yield 1.0
         slices.clear()
         found[name] = yield from scrub(view, seconds)
         wall, computed = zip(*slices, strict=True) if slices else ((0.0,), (0.0,))
         found[name]["longest own slice, ms"] = round(max(wall) * 1000, 1)
         found[name]["most computed in a slice, ms"] = round(max(computed) * 1000, 1)
+    if capture:
+        found["training went on"] = addon("jobs.watch").at_work() is not None
+        bpy.ops.partnerface.cancel_job(folder=bpy.context.scene.partnerface.job)
     bpy.context.scene.frame_set(1)
     return found
 
 
+def start_training(watch: object, capture: str, folder: str) -> Iterator[float]:
+    """Train as an artist does, and wait until steps are made; `yield from` it."""
+    import bpy
+    import window_side as side
+
+    chosen = bpy.context.scene.partnerface
+    chosen.capture, chosen.avatar_folder = capture, folder
+    chosen.preset, chosen.steps, chosen.device = "draft", 1_000_000, "cpu"
+    with side.override():
+        bpy.ops.partnerface.train()
+    yield from side.until(lambda: watch.last_seen(chosen.job).step > 8, 180, "the training")
+
+
 def scrub(view: object, seconds: float) -> Iterator[float]:
     """Change frames and tick; gaps and waits in ms. `yield from` it."""
+    import random
     import time
 
     import bpy
 
-    scene, feed = bpy.context.scene, view._views.feed
+    feed = view._views.feed
+    scene, pauses = bpy.context.scene, random.Random(7)
     end, last, next_change = time.monotonic() + seconds, time.monotonic(), 0.0
-    gaps, waits, asked, known = [], [], 0.0, {}
+    gaps, drawn, there, asked, before, scrubbed = [], [], [], 0.0, {}, 0
     while time.monotonic() < end:
         now = time.monotonic()
         gaps.append(now - last - TICK_S)
-        if asked and any(feed.picture(key) is not known.get(key) for key in feed.keys()):
-            waits.append(now - asked)
+        if asked and len(there) < scrubbed:
+            arrived = newer(feed, feed.picture, before)
+            there += [now - slot.since for slot in arrived[:1]]
+        if asked and newer(feed, drawn_picture(view._views), before):
+            drawn.append(now - asked)
             asked = 0.0
         if now > next_change:
-            next_change = now + SCRUB_S
-            known = {key: feed.picture(key) for key in feed.keys()}
+            next_change = now + pauses.uniform(*PAUSE_S)
+            before = {key: slot.turn for key, slot in feed._slots.items()}
+            drawn += [NEVER] if asked else []  # the next change came first
+            there += [NEVER] if len(there) < scrubbed else []
             scene.frame_set(scene.frame_start + (scene.frame_current + 7) % scene.frame_end)
+            scrubbed += 1
             asked = time.monotonic()
             last = asked  # Blender's own evaluation of the frame is not held against anybody
         else:
             last = now
         yield TICK_S
-    gaps.sort(), waits.sort()
-    return {
-        "longest gap, ms": round(gaps[-1] * 1000, 1),
-        "99 % of gaps below, ms": round(gaps[int(0.99 * len(gaps))] * 1000, 1),
-        "first picture, median ms": round(waits[len(waits) // 2] * 1000) if waits else None,
-        "first picture, 90 % below, ms": round(waits[int(0.9 * len(waits))] * 1000)
-        if waits
-        else None,
-        "pictures": len(waits),
+    found = {
+        "longest gap, ms": milliseconds(max(gaps)),
+        "99 % of gaps below, ms": milliseconds(sorted(gaps)[int(0.99 * len(gaps))]),
+        "scrubbed": scrubbed,
     }
+    for name, waits in (("picture there", there), ("picture drawn", drawn)):
+        waits = sorted(waits) if before else []
+        found[f"{name}, median ms"] = milliseconds(waits[len(waits) // 2]) if waits else None
+        found[f"{name}, 90 % below, ms"] = (
+            milliseconds(waits[int(0.9 * len(waits))]) if waits else None
+        )
+    return found
 
 
-def watch_slices(view: object) -> list[tuple[float, float]]:
+def drawn_picture(views: object) -> object:
+    """Which picture of a slot has been drawn."""
+    return lambda key: views.textures[key].picture if key in views.textures else None
+
+
+def newer(feed: object, picture: object, before: dict) -> list:
+    """The slots that have a picture of what was wished for since then."""
+    slots = [(key, slot) for key, slot in feed._slots.items() if slot.turn > before.get(key, 0)]
+    return [
+        slot
+        for key, slot in slots
+        if slot.wish and picture(key) and picture(key).key == slot.wish.key
+    ]
+
+
+def milliseconds(seconds: float) -> float | None:
+    """Rounded to tenths; None for what never came."""
+    return round(seconds * 1000, 1) if seconds < 1e6 else None
+
+
+def watch_slices(view: object, watch: object) -> list[tuple[float, float]]:
     """From now on the seconds of every call of the add-on's on the main thread: passed, computed.
 
     On a busy machine more passes than is computed.
@@ -99,4 +148,7 @@ def watch_slices(view: object) -> list[tuple[float, float]]:
         name: bpy.app.handlers.persistent(timed(work)) for name, work in view.HANDLERS.items()
     })  # fmt: skip
     view.attach()
+    if bpy.app.timers.is_registered(watch._look_again):
+        bpy.app.timers.unregister(watch._look_again)
+    watch._look_again = timed(watch._look_again)
     return slices

@@ -124,13 +124,19 @@ def _bricks(
 
 @torch.no_grad()
 def frame_change(
-    avatar: Avatar, lattice: CanonicalLattice, condition: Condition, eye: Tensor, look: Look
+    avatar: Avatar,
+    lattice: CanonicalLattice,
+    moved: Tensor,
+    condition: Condition,
+    eye: Tensor,
+    look: Look,
 ) -> tuple[Tensor, Tensor]:
     """What a frame adds to the baked grid at the lattice's K nodes.
 
     Args:
         avatar: a finished one.
         lattice: its own.
+        moved: [K, 3 + A] offset (m) and ambient channels of the frame at the nodes.
         condition: of the frame.
         eye: [3] m, where the frame's camera stands in canonical space.
         look: how the grid was baked.
@@ -138,12 +144,11 @@ def frame_change(
     Returns:
         offset [K, 3] of the unit cube, and tint [K, 3] of display-referred colour.
     """
-    said = lattice.deformation(avatar, condition)
-    offset = said[:, :3] / avatar.size
+    offset = moved[:, :3] / avatar.size
     u = lattice.u + offset
     with torch.autocast(u.device.type, torch.bfloat16):
         _, features = avatar.field.geometry(u)
-        seen = _colour(avatar, features, u, eye, said[:, 3:], condition.appearance)
+        seen = _colour(avatar, features, u, eye, moved[:, 3:], condition.appearance)
         baked = _colour(avatar, features, u, look.eye, look.ambient, look.appearance)
     return offset, seen - baked
 

@@ -16,7 +16,7 @@ from ..head.motion import Motion
 from ..jobs import Job
 from ..paths import cache_folder
 from ..render.camera import Camera
-from ..render.frame import Planes, on_white, render_frame
+from ..render.frame import Planes, forget_pose, on_white, render_frame
 from ..synthetic.command import run as synthesise
 from ..train.evaluate import head_boxes, true_picture
 from ..train.metrics import psnr
@@ -35,6 +35,7 @@ class Subject:
     def render(self, camera: Camera, quality: str = "exact") -> Planes:
         """The frame as another camera sees it."""
         motion = self.motion
+        forget_pose(self.avatar)  # as in an animation, where every frame is another pose
         return render_frame(
             self.avatar, camera, motion.psi, motion.theta, motion.translation, quality=quality
         )

@@ -189,6 +189,7 @@ class CellMap:
     landing: Tensor  # [K, 3] m, canonical position of the cell's centre
     turn: Tensor  # [K, 3, 3] canonical_from_posed around it
     smooth: Tensor  # [K] uint8, 0 where the guess is not to be trusted: all of the cell is sampled
+    distance: Tensor  # [K] m, of the centre to the posed skin
     occupied: Tensor  # [G, G, G] uint8, where canonical space may hold something
     density: Tensor  # [G, G, G] 1/m, how much of it
     canonical_low: Tensor  # [3] m

@@ -148,9 +148,10 @@ def _preview(
             base, f = place_in_cube(u, canonical.row.shape[0] - 1)
             v = _look_up(canonical, u + _vector_at(canonical, base, f, canonical.offset))
             w = left * (1.0 - wp.exp(-v[0] * step))
+            if where < 0.0 and 1.0 - left + w >= sought:  # within this step
+                share = wp.log(left / (1.0 - sought)) / (v[0] * step)
+                where = t + (wp.min(share, 1.0) - 0.5) * stride
             left -= w
-            if where < 0.0 and 1.0 - left >= sought:
-                where = t
             if attempt == 0:
                 if w > FAINT:
                     tint = _vector_at(canonical, base, f, canonical.tint)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lattices and the preview's march again in plain torch, ray by ray, for the tests."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -105,9 +107,10 @@ def march_preview(
         left, looked, due, told, reached = 1.0, 0.0, 0.0, 0.0, []
         ray = origins[r], directions[r], float(jitter[r])
         for t, u, v in seen_samples(*ray, posed, canonical, step):
-            w = left * (1 - float(torch.exp(-v[0] * step)))
+            optical = float(v[0]) * step
+            w = left * (1 - math.exp(-optical))
+            reached.append((t, left, optical))
             left -= w
-            reached.append((t, 1 - left))
             if w > FAINT:
                 tint = interpolate(u[None], canonical.row, canonical.tint)[0]
                 values[r, :3] += w * (v[1:] + tint).clamp(0, 1)
@@ -127,5 +130,10 @@ def march_preview(
         values[r, 3:] *= float(alpha[r]) / looked if looked else 0
         sought = 0.5 if alpha[r] > 0.98 else 0.5 * float(alpha[r])
         if alpha[r] > CLEAR:
-            depth[r] = next(t for t, gathered in reached if gathered >= sought)
+            stride = step / float(directions[r].norm())
+            depth[r] = next(
+                t + (math.log(before / (1 - sought)) / optical - 0.5) * stride
+                for t, before, optical in reached
+                if before * math.exp(-optical) <= 1 - sought
+            )
     return values, alpha, depth

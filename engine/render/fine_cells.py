@@ -1,24 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A frame's fine cells: where their corners land, and which can be trusted.
 
-Each coarse cell that may hold something is cut into 2³; only the corners of those whose own guess
-may still hold something, and that the camera may see, are brought to canonical space.
+Each coarse cell that may hold something is cut into 2³. Most corners land where the coarse cells
+around them foretell it; the nearest skin is searched for only where those disagree.
 """
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..avatar.lattice import corners_of
+from ..kernels.foretelling import CUT, foretell, judge_cells
 from ..kernels.marching import DARK as DARK_ROW
-from ..kernels.marching import march
-from ..kernels.posed_cells import DARK, EMPTY, ROUGH, SMOOTH, PosedCells
+from ..kernels.posed_cells import DARK, EMPTY, SMOOTH, PosedCells
 from .scene import Scene
 
 SURROUNDINGS = 2  # canonical cells around a fine cell's guess that must be empty to leave it out
-CUT = 2  # fine cells along a coarse cell's edge
+APART = 0.001  # m, by which coarse cells may disagree on where a corner lands
 JUMP = 0.005  # m, by which a corner may miss where its neighbour expects it; less costs queries
 
 
@@ -56,73 +55,6 @@ def corners(state: Tensor) -> Tensor:
     return corners_of(state == SMOOTH).nonzero()
 
 
-def mark_rough(state: Tensor, at: Tensor, landing: Tensor, turn: Tensor, cell: float) -> Tensor:
-    """The states with ROUGH where an edge's ends do not land where they expect each other.
-
-    Args:
-        state: [X, Y, Z] uint8.
-        at: [M, 3] indices of the nodes that landed.
-        landing: [M, 3] m.
-        turn: [M, 3, 3].
-        cell: m, edge of a fine cell.
-    """
-    x, y, z = state.shape
-    grid = landing.new_full((x + 1, y + 1, z + 1, 12), torch.nan)
-    grid[at[:, 0], at[:, 1], at[:, 2]] = torch.cat([landing, turn.flatten(1)], 1)
-    rough = torch.zeros_like(state, dtype=torch.bool)
-    for axis in range(3):
-        n = state.shape[axis]
-        a, b = grid.narrow(axis, 0, n), grid.narrow(axis, 1, n)
-        step = b[..., :3] - a[..., :3]
-        errors = [(step - cell * end[..., 3 + axis :: 3]).norm(dim=-1) for end in (a, b)]
-        torn = ~(torch.maximum(*errors) < JUMP)  # NaN too: a corner that did not land
-        for side in range(4):  # the four cells around the edge
-            shift = [side & 1, side >> 1]
-            shift.insert(axis, 0)
-            rough |= torn[shift[0] : shift[0] + x, shift[1] : shift[1] + y, shift[2] : shift[2] + z]
-    return torch.where(rough & (state == SMOOTH), ROUGH, state).byte()
-
-
-def touched(shape: torch.Size, at: Tensor) -> Tensor:
-    """[X, Y, Z] bool: the cells that have one of the nodes [M, 3] for a corner."""
-    x, y, z = shape
-    some = torch.zeros(x + 1, y + 1, z + 1, dtype=torch.bool, device=at.device)
-    some[at[:, 0], at[:, 1], at[:, 2]] = True
-    some = some[1:] | some[:-1]
-    some = some[:, 1:] | some[:, :-1]
-    return some[:, :, 1:] | some[:, :, :-1]
-
-
-def in_view(scene: Scene, shape: torch.Size) -> Tensor:
-    """[X, Y, Z] bool: the fine cells in which rays of the camera may take a step, and those around.
-
-    Some of the rays are marched, close enough for every step of the others to lie next to theirs.
-    """
-    coarse, camera, device = scene.cells, scene.camera, scene.avatar.device
-    cell = coarse.cell / CUT
-    ends = np.array([[0, 0, 0], shape])[[[i & 1, i >> 1 & 1, i >> 2] for i in range(8)], range(3)]
-    _, depth = camera.project(coarse.low[0].cpu().numpy() + ends * cell)
-    apart = (cell - scene.avatar.config.step / 2) * 2**0.5  # m, the rays at most
-    stride = max(int(apart * camera.pixels_per_metre(float(depth.max()))), 1)  # pixels
-    x, y = (
-        np.linspace(0.5, n - 0.5, -(-(n - 1) // stride) + 1) for n in (camera.width, camera.height)
-    )
-    pixels = np.stack(np.meshgrid(x, y), -1).reshape(-1, 2)
-    origins, directions = (
-        torch.from_numpy(array).to(device).expand(len(pixels), 3).contiguous()
-        for array in camera.rays(pixels)
-    )
-    ray, t, _, _, _ = march(
-        origins, directions,
-        torch.zeros(len(directions), dtype=torch.int32, device=device),
-        torch.full((len(directions),), 0.5, device=device), coarse, scene.avatar.config.step,
-    )  # fmt: skip
-    x = origins[ray.long()] + t[:, None] * directions[ray.long()]  # [S, 3] m
-    seen = torch.zeros(shape, device=device)
-    seen[cell_indices(x, coarse.low[0], cell, shape)] = 1
-    return torch.nn.functional.max_pool3d(seen[None, None], 3, 1, 1)[0, 0] > 0
-
-
 def cell_indices(x: Tensor, low: Tensor, cell: float, shape: torch.Size) -> tuple[Tensor, ...]:
     """For each axis the indices [S] of the cells that hold x; the border's where it lies outside.
 
@@ -149,16 +81,23 @@ def posed_cells(scene: Scene) -> PosedCells:
         return around[avatar.occupancy.flat(avatar.unit(x_canonical))] > 0
 
     state = cut_cells(coarse.row[0], coarse.landing, coarse.turn, coarse.smooth, coarse.cell, holds)
-    state[(state == SMOOTH) & ~in_view(scene, state.shape)] = EMPTY
     at = corners(state)
-    x = coarse.low[0] + at * cell  # [M, 3] m
-    frame = torch.zeros(len(at), dtype=torch.int32, device=x.device)
-    face, bary, distance = poser.meshes.nearest(x, frame, avatar.config.shell)
+    landing, turn, distance, known = foretell(
+        at.int(), coarse.row[0], coarse.landing, coarse.turn, coarse.distance, coarse.smooth,
+        coarse.cell, APART,
+    )  # fmt: skip
+    scene.check()
+    asked = (~known).nonzero()[:, 0]
+    x = coarse.low[0] + at[asked] * cell  # [A, 3] m
+    frame = torch.zeros(len(asked), dtype=torch.int32, device=x.device)
+    face, bary, distance[asked] = poser.meshes.nearest(x, frame, avatar.config.shell)
     found = (face >= 0).nonzero()[:, 0]
-    at, distance = at[found], distance[found]
-    landing, turn = poser.unpose(pose, x[found], frame[found], face[found], bary[found])
-    state = mark_rough(state, at, landing, turn, cell)
-    state[(state == ROUGH) & ~touched(state.shape, at[holds(landing)])] = EMPTY
+    landing[asked[found]], turn[asked[found]] = poser.unpose(
+        pose, x[found], frame[found], face[found], bary[found]
+    )
+    landed = known.index_fill(0, asked[found], True)
+    at, landing, turn, distance = (v[landed] for v in (at, landing, turn, distance))
+    state = judge_cells(state, at.int(), landing, turn, ~known[landed], holds(landing), cell, JUMP)
     node = torch.zeros(*(n + 1 for n in state.shape), 4, device=x.device)
     node[at[:, 0], at[:, 1], at[:, 2]] = torch.cat([landing, distance[:, None]], 1)
     return PosedCells(

@@ -2,12 +2,11 @@
 """One frame of an avatar: pose, survey, then rays by the thousand in the quality asked for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..avatar.deformation import Condition
 from ..avatar.model import Avatar
@@ -23,6 +22,7 @@ from .shading import Exact, FrameBaked
 
 SHADERS = {"exact": Exact, "frame-baked": FrameBaked, "preview": PreviewShader}
 RAYS_AT_ONCE = 16384
+LAST = "last pose"  # in an avatar's `kept`
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def render_frame(
         quality: "exact", "frame-baked" (`FrameBaked`) or "preview" (`PreviewShader`).
         condition: what the nets are told, where it is not `Avatar.condition`'s.
         normals: whether the surface's normals are wanted as well.
-        should_stop: polled between chunks.
+        should_stop: polled several times for every chunk of rays.
         on_progress: told the share that is done.
 
     Raises:
@@ -77,28 +77,20 @@ def render_frame(
         raise InputError(
             f"There is no quality “{quality}”.", f"Choose {', '.join(get_args(Quality))}."
         )
-    device = avatar.device
-    poser, grown = _prepared(avatar)
-    condition = avatar.condition(psi, theta, translation) if condition is None else condition
-    pose = poser.pose(
-        torch.as_tensor(np.asarray(psi, np.float32), device=device)[None],
-        torch.as_tensor(np.asarray(theta, np.float32), device=device)[None],
-        torch.as_tensor(np.asarray(translation, np.float32), device=device)[None],
-    )
-    cells = poser.cell_map([poser.frame_cells(pose, 0)], grown)
+    device, check = avatar.device, checking(should_stop)
+    scene = _posed(avatar, camera, (psi, theta, translation), condition, check)
     count = camera.width * camera.height
     origins, directions = (
         torch.from_numpy(array).to(device).expand(count, 3) for array in camera.rays()
     )
-    scene = Scene(avatar, poser, pose, cells, condition, camera)
+    check()
     shade = SHADERS[quality](scene)
     parts = avatar.share.shape[1]
     values = torch.zeros(count, 3 + parts, device=device)
     alpha = torch.zeros(count, device=device)
     depth = torch.full((count,), EMPTY_DEPTH, device=device)
     for first in range(0, count, RAYS_AT_ONCE):
-        if should_stop is not None and should_stop():
-            raise Cancelled("The rendering was stopped.")
+        check()
         chunk = directions[first : first + RAYS_AT_ONCE].contiguous()
         rays = Rays(
             origins=origins[first : first + RAYS_AT_ONCE].contiguous(),
@@ -124,9 +116,44 @@ def render_frame(
     )
 
 
-def _prepared(avatar: Avatar) -> tuple[Poser, Tensor]:
-    """The finished avatar's poser and grown occupancy, made once."""
+def checking(should_stop: Callable[[], bool] | None) -> Callable[[], None]:
+    """A function that raises `Cancelled` once `should_stop` says so."""
+
+    def check() -> None:
+        if should_stop is not None and should_stop():
+            raise Cancelled("The rendering was stopped.")
+
+    return check
+
+
+def _posed(
+    avatar: Avatar,
+    camera: Camera,
+    keys: tuple[np.ndarray, np.ndarray, np.ndarray],
+    condition: Condition | None,
+    check: Callable[[], None],
+) -> Scene:
+    """The avatar posed by psi, theta and translation; as it is where it was posed so last time."""
     if "poser" not in avatar.kept:
         avatar.kept["poser"] = Poser(avatar)
         avatar.kept["grown"] = avatar.kept["poser"].grown_occupancy()
-    return avatar.kept["poser"], avatar.kept["grown"]
+    poser, keys = avatar.kept["poser"], [np.asarray(key, np.float32) for key in keys]
+    pose_key = tuple((key.shape, key.tobytes()) for key in keys)
+    known, scene = avatar.kept.pop(LAST, (None, None))
+    if known == pose_key and condition is None:
+        scene = replace(scene, camera=camera, check=check)
+    else:
+        check()
+        told = avatar.condition(*keys) if condition is None else condition
+        pose = poser.pose(*(torch.as_tensor(key, device=avatar.device)[None] for key in keys))
+        check()
+        cells = poser.cell_map([poser.frame_cells(pose, 0)], avatar.kept["grown"])
+        scene = Scene(avatar, poser, pose, cells, told, camera, check, {})
+    if condition is None:
+        avatar.kept[LAST] = pose_key, scene
+    return scene
+
+
+def forget_pose(avatar: Avatar) -> None:
+    """Have the next frame posed anew, even if it is the last one again; for measuring."""
+    avatar.kept.pop(LAST, None)

@@ -35,6 +35,7 @@ class FrameCells:
     cell: Tensor  # [K] int32, flat indices
     dark: Tensor  # [K] bool, too deep under the skin for any light
     smooth: Tensor  # [K] bool, whether landing and turn foretell where the neighbours land
+    distance: Tensor  # [K] float16 m, of the centre to the posed skin
     landing: Tensor  # [K, 3] float32 m, canonical position of the centre
     turn: Tensor  # [K, 3, 3] float16, canonical_from_posed
 
@@ -103,7 +104,9 @@ class Poser:
         flat = occupancy.flat(self.avatar.unit(landing))
         dark = occupancy.deep(flat, distance[near], CORNER * config.frame_cell)
         smooth = foretells_neighbours(size, near, landing, turn, config.frame_cell)
-        return FrameCells(low, size, near.int(), dark, smooth, landing, turn.half())
+        return FrameCells(
+            low, size, near.int(), dark, smooth, distance[near].half(), landing, turn.half()
+        )
 
     @torch.no_grad()
     def cell_map(self, frames: list[FrameCells], grown: Tensor) -> CellMap:
@@ -134,6 +137,7 @@ class Poser:
             landing=torch.cat([frame.landing for frame in frames]),
             turn=torch.cat([frame.turn for frame in frames]).float(),
             smooth=torch.cat([frame.smooth for frame in frames]).byte(),
+            distance=torch.cat([frame.distance for frame in frames]).float(),
             occupied=self.avatar.occupancy.occupied,
             density=self.avatar.occupancy.density,
             canonical_low=self.avatar.low,

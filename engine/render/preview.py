@@ -11,7 +11,7 @@ from ..avatar.preview import Look, Preview, bake, canonical_eye, frame_change, m
 from ..kernels.preview import CanonicalCells, march_preview
 from .fine_cells import posed_cells
 from .sampling import Rays
-from .scene import EMPTY_DEPTH, Scene, Shaded, lattice_of
+from .scene import EMPTY_DEPTH, Scene, Shaded, lattice_of, moved_lattice
 
 
 class PreviewShader:
@@ -22,9 +22,12 @@ class PreviewShader:
         self.step = avatar.config.step
         stands = torch.from_numpy(scene.camera.eye).float().to(avatar.device)
         eye = canonical_eye(avatar, stands, scene.pose.transforms[0])
-        offset, tint = frame_change(avatar, lattice, scene.condition, eye, look_of(avatar))
+        moved = scene.once("lattice", moved_lattice)
+        offset, tint = frame_change(avatar, lattice, moved, scene.condition, eye, look_of(avatar))
+        scene.check()
         self.canonical = replace(canonical_cells(avatar), offset=offset, tint=tint)
-        self.posed = posed_cells(scene)
+        scene.check()
+        self.posed = scene.once("fine cells", posed_cells)
 
     def __call__(self, rays: Rays) -> Shaded:
         """What the rays see."""

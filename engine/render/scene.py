@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a frame is shaded from, and what comes of it. R rays, H parts of the head model."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from ..kernels.marching import CellMap
 from .camera import Camera
 from .posing import Pose, Poser
 
+Made = TypeVar("Made")
 EMPTY_DEPTH = 1e10  # m, where nothing is
 
 
@@ -26,6 +29,14 @@ class Scene:
     cells: CellMap
     condition: Condition
     camera: Camera
+    check: Callable[[], None]  # raises `Cancelled` where the frame is not wanted any more
+    kept: dict[str, object]  # what was made of the pose, for the next picture of the same
+
+    def once(self, name: str, make: Callable[["Scene"], Made]) -> Made:
+        """What `make` makes of the pose, whatever the camera is; made once for a pose."""
+        if name not in self.kept:
+            self.kept[name] = make(self)
+        return self.kept[name]
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,11 @@ def lattice_of(avatar: Avatar) -> CanonicalLattice:
     if "lattice" not in avatar.kept:
         avatar.kept["lattice"] = CanonicalLattice.of(avatar)
     return avatar.kept["lattice"]
+
+
+def moved_lattice(scene: Scene) -> Tensor:
+    """Offset (m) and ambient channels [K, 3 + A] of the frame at the lattice's nodes."""
+    return lattice_of(scene.avatar).deformation(scene.avatar, scene.condition)
 
 
 def nothing(rays: int, avatar: Avatar) -> Shaded:

@@ -18,7 +18,7 @@ from ..kernels.posed_cells import land
 from ..kernels.preview import CLEAR, OPAQUE
 from .fine_cells import cell_indices, posed_cells
 from .sampling import Rays, canonical_view, depth_in_front
-from .scene import EMPTY_DEPTH, Scene, Shaded, lattice_of, nothing
+from .scene import EMPTY_DEPTH, Scene, Shaded, lattice_of, moved_lattice, nothing
 
 FAINT = 1e-3  # share of its ray's alpha below which a sample's colour is not asked …
 THIN = 0.1  # … with alpha no less than this
@@ -87,6 +87,7 @@ class Exact:
             due = steps.due(passed < -np.log(OPAQUE), wave)
             if not len(due):
                 break
+            self.scene.check()
             landed = self._in_sight(*self._land(steps, due))  # in full precision
             if len(landed.step):
                 with torch.autocast(t.device.type, torch.bfloat16):
@@ -94,6 +95,7 @@ class Exact:
                 passed.index_add_(0, steps.ray[landed.step], waves[-1].optical)
         if not waves:
             return nothing(len(count), self.scene.avatar)
+        self.scene.check()
         with torch.autocast(t.device.type, torch.bfloat16):
             return self._shaded(steps, waves)
 
@@ -133,7 +135,8 @@ class Exact:
         ray = steps.ray[step]
         optical = torch.cat([wave.optical for wave in waves])[order]
         passed = torch.zeros(rays, device=ray.device).index_add_(0, ray, optical)
-        weights = torch.exp(-depth_in_front(optical, ray)) * (1 - torch.exp(-optical))
+        in_front = depth_in_front(optical, ray)
+        weights = torch.exp(-in_front) * (1 - torch.exp(-optical))
         least = FAINT * (1 - torch.exp(-passed)).clamp_min(THIN)  # [R]
         seen = (weights > least[ray]).nonzero()[:, 0]
         said = torch.cat([wave.said for wave in waves])[order[seen]]
@@ -149,7 +152,9 @@ class Exact:
         total, alpha, weights = composite(optical, values, start, count)
         asked = torch.zeros_like(alpha).index_add_(0, ray[seen], weights[seen])
         total = total * (alpha / asked.clamp_min(1e-6))[:, None]
-        return Shaded(total, alpha, median_depth(steps.t[step], ray, start, weights, alpha))
+        stride = steps.length[step] / steps.rays.directions[ray].norm(dim=1)
+        depth = median_depth(steps.t[step], stride, optical, in_front, ray, alpha)
+        return Shaded(total, alpha, depth)
 
     def _deformed(self, u: Tensor) -> Tensor:
         """Offset (m), ambient channels and part weights [S, 3 + A + H] in the unit cube."""
@@ -168,9 +173,10 @@ class FrameBaked(Exact):
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
-        self.posed = posed_cells(scene)
+        self.posed = scene.once("fine cells", posed_cells)
+        scene.check()
         self.lattice = lattice_of(scene.avatar)
-        moved = self.lattice.deformation(scene.avatar, scene.condition)  # [K, 3 + A]
+        moved = scene.once("lattice", moved_lattice)  # [K, 3 + A]
         self.baked = torch.cat([moved, self.lattice.parts], 1)  # [K, 3 + A + H]
 
     def _land(self, steps: Steps, due: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -186,20 +192,25 @@ class FrameBaked(Exact):
         return self.lattice.at(u, self.baked)
 
 
-def median_depth(t: Tensor, ray: Tensor, start: Tensor, weights: Tensor, alpha: Tensor) -> Tensor:
+def median_depth(
+    t: Tensor, stride: Tensor, optical: Tensor, in_front: Tensor, ray: Tensor, alpha: Tensor
+) -> Tensor:
     """Depth [R] where half of a ray's alpha is gathered: the surface in front, clear or not.
 
+    Within a step light fades evenly, so that the depth is finer than the steps are.
+
     Args:
-        t: [S] depths of the steps.
+        t: [S] m, depths of the steps' middles.
+        stride: [S] m, their extents in depth.
+        optical: [S] their optical depths.
+        in_front: [S] optical depth in front of each.
         ray: [S] int64, whose they are.
-        start: [R] first of each ray.
-        weights: [S] of compositing.
         alpha: [R].
     """
-    total = torch.cumsum(weights.double(), 0)
-    first = start.long().clamp(max=len(weights) - 1)
-    gathered = total - (total - weights)[first][ray]
-    reached = gathered >= 0.5 * alpha[ray]
+    sought = -torch.log1p(-0.5 * alpha)[ray]  # optical depth
+    reached = in_front + optical >= sought
+    share = (sought - in_front)[reached] / optical[reached].clamp_min(1e-12)
+    where = t[reached] + (share.clamp(0, 1) - 0.5) * stride[reached]
     depth = torch.full_like(alpha, EMPTY_DEPTH)
-    depth.scatter_reduce_(0, ray[reached], t[reached], "amin")
+    depth.scatter_reduce_(0, ray[reached], where, "amin")
     return torch.where(alpha > CLEAR, depth, torch.full_like(depth, EMPTY_DEPTH))

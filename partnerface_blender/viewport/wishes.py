@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-COARSE_SIDE = 128  # px, of the picture that comes at once
+COARSE_SIDE = 96  # px, of the picture that comes at once …
+WORTH_IT = 1.5  # … where at least so many times as many are shown
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def ladder(shown_side: int, largest_side: int, quality: str) -> tuple[Rung, ...]
     Each rung costs more than the one before; rungs that would show nothing new are left out.
     """
     fine = max(1, min(shown_side, largest_side))
-    steps = [Rung(min(COARSE_SIDE, fine), "preview"), Rung(fine, "preview"), Rung(fine, quality)]
+    coarse = COARSE_SIDE if fine > WORTH_IT * COARSE_SIDE else fine
+    steps = [Rung(coarse, "preview"), Rung(fine, "preview"), Rung(fine, quality)]
     return tuple(step for n, step in enumerate(steps) if step not in steps[:n])
 
 

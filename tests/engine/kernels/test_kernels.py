@@ -215,6 +215,7 @@ class TestMarch:
             landing=torch.rand(count, 3, generator=g),
             turn=torch.linalg.qr(torch.randn(count, 3, 3, generator=g))[0],
             smooth=(torch.rand(count, generator=g) < 0.7).byte(),
+            distance=torch.zeros(count),
             occupied=(torch.rand(8, 8, 8, generator=g) < 0.5).byte(),
             density=400 * torch.rand(8, 8, 8, generator=g),
             canonical_low=torch.tensor([-0.1, -0.1, -0.1]),

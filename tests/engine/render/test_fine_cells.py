@@ -1,19 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""A frame's fine cells, by themselves and of a real avatar."""
+
 import torch
 
 from engine.avatar.model import Avatar
 from engine.kernels.marching import DARK as DARK_ROW
-from engine.kernels.marching import march
-from engine.kernels.posed_cells import DARK, EMPTY, ROUGH, SMOOTH
-from engine.render.fine_cells import (
-    CUT,
-    cell_indices,
-    corners,
-    cut_cells,
-    in_view,
-    mark_rough,
-    touched,
-)
+from engine.kernels.posed_cells import DARK, EMPTY, SMOOTH
+from engine.render.fine_cells import cell_indices, corners, cut_cells, posed_cells
 from engine.render.posing import Poser
 from engine.render.scene import Scene
 
@@ -47,57 +40,23 @@ def test_points_on_the_far_wall_are_in_the_last_cell():
     assert [axis.tolist() for axis in found] == [[0, 1, 1], [1, 2, 2], [1, 3, 0]]
 
 
-def test_cells_are_touched_by_their_own_corners():
-    state = torch.zeros(4, 3, 5, dtype=torch.uint8)
-    state[1, 2, 3] = SMOOTH
-    for corner in corners(state):
-        found = touched(state.shape, corner[None])
-        assert found[1, 2, 3]
-        assert (found.nonzero() - corner).abs().amax() <= 1
-    assert touched(state.shape, corners(state)).sum() == 3 * 2 * 3
-    assert not touched(state.shape, corners(state)[:0]).any()
-
-
-def test_cells_are_rough_only_where_the_landing_jumps():
-    state = torch.full((4, 2, 2), SMOOTH, dtype=torch.uint8)
-    at = corners(state)
-    landing = at * CELL
-    turn = torch.eye(3).expand(len(at), 3, 3)
-    assert (mark_rough(state, at, landing, turn, CELL) == SMOOTH).all()
-    torn = landing + torch.where(at[:, :1] > 2, 0.02, 0.0)  # between the third and fourth corner
-    rough = mark_rough(state, at, torn, turn, CELL) == ROUGH
-    assert rough[2].all()
-    assert not rough[[0, 1, 3]].any()
-
-
-def test_a_cell_with_a_corner_that_did_not_land_is_rough():
-    state = torch.full((2, 1, 1), SMOOTH, dtype=torch.uint8)
-    at = corners(state)
-    landed = at[:, 0] < 2
-    turn = torch.eye(3).expand(int(landed.sum()), 3, 3)
-    found = mark_rough(state, at[landed], at[landed] * CELL, turn, CELL)
-    assert found.flatten().tolist() == [SMOOTH, ROUGH]
-
-
-def test_every_step_of_every_ray_is_in_view(trained_avatar):
-    """Though only some of the rays are marched to find out, and though much is not in view."""
+def test_corners_land_where_the_nearest_skin_puts_them(trained_avatar):
+    """Though it is searched for at few of them."""
     avatar = Avatar.load(trained_avatar, torch.device("cpu"))
-    motion, camera, poser = avatar.file.motion, avatar.file.camera.resized(200, 200), Poser(avatar)
+    motion, poser = avatar.file.motion, Poser(avatar)
     frame = motion.psi[2], motion.theta[2], motion.translation[2]
     pose = poser.pose(*(torch.from_numpy(array).float()[None] for array in frame))
     cells = poser.cell_map([poser.frame_cells(pose, 0)], poser.grown_occupancy())
-    scene = Scene(avatar, poser, pose, cells, avatar.condition(*frame), camera)
-    shape = torch.Size(CUT * n for n in cells.row.shape[1:])
-    seen = in_view(scene, shape)
-    origin, directions = (torch.from_numpy(array) for array in camera.rays())
-    ray, t, _, _, _ = march(
-        origin.expand_as(directions).contiguous(), directions,
-        torch.zeros(len(directions), dtype=torch.int32), torch.full((len(directions),), 0.5),
-        cells, avatar.config.step,
-    )  # fmt: skip
-    at = (origin + t[:, None] * directions[ray.long()] - cells.low[0]) / (cells.cell / CUT)
-    i, j, k = at.long().unbind(1)
-    assert len(t) > 10_000
-    assert seen[i, j, k].float().mean() > 0.999
-    live = (cells.row[0] >= 0).repeat_interleave(CUT, 0).repeat_interleave(CUT, 1)
-    assert not seen[live.repeat_interleave(CUT, 2)].all()
+    asked, nearest = [], poser.meshes.nearest
+    poser.meshes.nearest = lambda x, *rest: asked.append(len(x)) or nearest(x, *rest)
+    told = avatar.condition(*frame)
+    posed = posed_cells(Scene(avatar, poser, pose, cells, told, avatar.file.camera, bool, {}))
+    at = corners(posed.state)  # of cells that are interpolated in
+    x, still = posed.low + at * posed.cell, torch.zeros(len(at), dtype=torch.int32)
+    face, bary, _ = nearest(x, still, avatar.config.shell)
+    landing, _ = poser.unpose(pose, x, still, face.clamp_min(0), bary)
+    error = (posed.node[tuple(at.unbind(1))][:, :3] - landing).norm(dim=1)[face >= 0]
+    assert len(error) > 10_000
+    assert sum(asked) < len(at) / 2
+    assert error.quantile(0.95) < 2e-4
+    assert error.quantile(0.999) < 2e-3

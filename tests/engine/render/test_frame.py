@@ -12,7 +12,7 @@ from engine.avatar.lattice import CanonicalLattice
 from engine.avatar.model import Avatar
 from engine.errors import InputError
 from engine.files import read_tensors, write_tensors
-from engine.render.frame import EMPTY_DEPTH, on_white, render_frame
+from engine.render.frame import EMPTY_DEPTH, forget_pose, on_white, render_frame
 
 CPU = torch.device("cpu")
 QUALITIES = ("exact", "frame-baked", "preview")
@@ -142,3 +142,24 @@ def test_a_lattice_covers_all_that_may_be_occupied(avatar):
         at = base + torch.tensor([corner & 1, corner >> 1 & 1, corner >> 2])
         assert (lattice.row[tuple(at.unbind(1))] >= 0).all()
     assert len(lattice.u) < 200_000
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_the_same_pose_again_is_the_same_picture(avatar, quality):
+    """What was worked out for a pose is used again, through any camera, and by any quality."""
+    motion, camera = avatar.file.motion, avatar.file.camera.resized(32, 32)
+    aside = camera.world_from_camera.copy()
+    aside[:3, 3] += 0.03
+    moved = replace(camera, camera_from_world=np.linalg.inv(aside))
+
+    def picture(camera, frame, quality):
+        pose = motion.psi[frame], motion.theta[frame], motion.translation[frame]
+        return on_white(render_frame(avatar, camera, *pose, quality=quality))
+
+    forget_pose(avatar)
+    first = picture(moved, 1, quality)
+    picture(camera, 2, "preview")  # another pose, and the first one through another camera
+    picture(camera, 1, "frame-baked")
+    again = picture(moved, 1, quality)
+    assert np.abs(first - picture(camera, 1, quality)).max() > 0.05
+    assert np.array_equal(first, again)
