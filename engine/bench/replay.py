@@ -16,6 +16,7 @@ from torch import Tensor
 from ..avatar.model import Avatar
 from ..jobs import Job
 from ..kernels.compositing import composite
+from ..kernels.foretelling import foretell, judge_cells
 from ..kernels.hash_grid import hash_encode
 from ..kernels.inverse_skinning import inverse_skin
 from ..kernels.lattice import interpolate
@@ -37,6 +38,8 @@ KERNELS: dict[Callable, tuple[int, ...]] = {
     hash_encode: (0, 1),
     inverse_skin: (0, 6, 8),
     interpolate: (),
+    foretell: (),
+    judge_cells: (),
     land: (),
     march_preview: (),
 }
