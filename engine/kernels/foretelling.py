@@ -138,6 +138,12 @@ def _foreseen(
     return wp.length(step - along) < jump
 
 
+@wp.func
+def _node_at(index: wp.array3d(dtype=wp.int32), cell: wp.vec3i, corner: wp.int32):
+    """The node at a corner of a fine cell; negative where it did not land."""
+    return index[cell[0] + (corner & 1), cell[1] + ((corner >> 1) & 1), cell[2] + (corner >> 2)]
+
+
 @wp.kernel
 def _judge(
     first: wp.int32,
@@ -153,17 +159,19 @@ def _judge(
 ):
     i = wp.tid()
     flat = first + i
-    z = flat % state.shape[2]
-    y = flat // state.shape[2] % state.shape[1]
-    x = flat // (state.shape[2] * state.shape[1])
-    judged[i] = state[x, y, z]
-    if state[x, y, z] != wp.uint8(SMOOTH):
+    at = wp.vec3i(
+        flat // (state.shape[2] * state.shape[1]),
+        flat // state.shape[2] % state.shape[1],
+        flat % state.shape[2],
+    )
+    judged[i] = state[at[0], at[1], at[2]]
+    if judged[i] != wp.uint8(SMOOTH):
         return
     some_searched = wp.int32(0)
     some_hold = wp.int32(0)
     rough = wp.int32(0)
     for corner in range(8):
-        k = index[x + (corner & 1), y + ((corner >> 1) & 1), z + (corner >> 2)]
+        k = _node_at(index, at, corner)
         if k < 0:
             rough = 1
         else:
@@ -173,11 +181,10 @@ def _judge(
                 some_hold = 1
     if rough == 0 and some_searched > 0:
         for corner in range(8):
-            a = index[x + (corner & 1), y + ((corner >> 1) & 1), z + (corner >> 2)]
+            a = _node_at(index, at, corner)
             for axis in range(3):
                 if (corner >> axis) & 1 == 0:
-                    other = corner | (1 << axis)
-                    b = index[x + (other & 1), y + ((other >> 1) & 1), z + (other >> 2)]
+                    b = _node_at(index, at, corner | (1 << axis))
                     step = landing[b] - landing[a]
                     if not (
                         _foreseen(step, turn[a], axis, cell, jump)

@@ -48,11 +48,6 @@ class Camera:
         slope = seen[..., :2] if self.orthographic else seen[..., :2] / depth[..., None]
         return slope * (self.fx, self.fy) + (self.cx, self.cy), depth
 
-    def pixels_per_metre(self, depth: float) -> float:
-        """Pixels that a metre across the view takes at a depth (m), on the coarser axis."""
-        coarser = min(self.fx, self.fy)
-        return coarser if self.orthographic else coarser / max(depth, 1e-6)
-
     @property
     def eye(self) -> np.ndarray:
         """[3] m, where it is seen from; an orthographic camera sees from very far behind itself."""
