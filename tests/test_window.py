@@ -84,3 +84,34 @@ def test_run_leaves_no_mount_and_no_process(room, tmp_path):
     assert Path("/proc/mounts").read_text() == before
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
     assert "sleep 987" not in listed
+
+
+def run_with(outcomes: list[tuple[int, str]], folder: Path, monkeypatch) -> list:
+    """`run_scenario` where Blender ends with these statuses and last words; the runs it took."""
+    runs = []
+
+    def one_run(*_):
+        runs.append(len(runs))
+        (folder / "result.json").write_text("7")
+        return outcomes[len(runs) - 1]
+
+    monkeypatch.setattr(window, "_one_run", one_run)
+    found = window.run_scenario(
+        folder, folder / "file.py", "window_it", [], folder,
+        extension_zip=None, engine_python=folder / "python", cache=folder,
+    )  # fmt: skip
+    assert found == 7
+    return runs
+
+
+def test_a_race_for_the_opengl_context_is_told_and_tried_once_more(tmp_path, monkeypatch, capsys):
+    race = (1, "X Error: BadAccess (private resource)\n  Minor opcode: 5 (X_GLXMakeCurrent)")
+    assert run_with([race, (0, "")], tmp_path, monkeypatch) == [0, 1]
+    assert "window_it: the screen ended Blender" in capsys.readouterr().out
+    with pytest.raises(window.ScenarioError, match="status 1"):
+        run_with([race, race], tmp_path, monkeypatch)
+
+
+def test_any_other_failure_is_not_tried_again(tmp_path, monkeypatch):
+    with pytest.raises(window.ScenarioError, match="status 1"):
+        run_with([(1, "AssertionError"), (0, "")], tmp_path, monkeypatch)
