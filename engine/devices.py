@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which device the engine computes on."""
+"""Which device the engine computes on, and in which precision its nets do."""
+
+import functools
 
 import torch
 
@@ -28,3 +30,21 @@ def resolve_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise DeviceError(f"There is no GPU number {device.index}.", "Use --device cuda.")
     return device
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """A context in which matrices are multiplied in bfloat16 where that is the quicker way."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bfloat16(device.type))
+
+
+@functools.cache
+def multiplies_bfloat16(device_type: str) -> bool:
+    """Whether a device has instructions for products of bfloat16.
+
+    Where a CPU has none (most desktops), torch imitates them, and takes many times as long as for
+    float32: `python -m benchmarks.precision` prints how many.
+    """
+    if device_type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capable = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capable.get("avx512_bf16") or capable.get("amx_bf16"))

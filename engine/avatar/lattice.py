@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..devices import autocast
 from ..kernels.lattice import interpolate
 from .deformation import Condition
 from .model import Avatar
@@ -50,7 +51,7 @@ class CanonicalLattice:
         results = []
         for u in self.u.split(AT_ONCE):
             rows = torch.ones(len(u), 1, device=u.device)
-            with torch.autocast(u.device.type, torch.bfloat16):
+            with autocast(u.device):
                 said = avatar.deformation(u * 2 - 1, rows, condition, avatar.window, None)
             results.append(torch.cat([said.offset.float(), said.ambient.float()], 1))
         return torch.cat(results)

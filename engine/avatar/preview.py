@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..devices import autocast
 from ..head.motion import Motion
 from ..head.skinning import canonical_theta, joint_transforms
 from ..kernels.preview import BRICK, LOG_HIGH, LOG_LOW
@@ -113,7 +114,7 @@ def _bricks(
     corner = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).view(-1, 3)
     u = ((low[:, None] + corner).float() / (side * BRICK)).view(-1, 3)
     ambient = lattice.at(u, look.ambient)
-    with torch.autocast(u.device.type, torch.bfloat16):
+    with autocast(u.device):
         sigma, features = avatar.field.geometry(u)
         rgb = _colour(avatar, features, u, look.eye, ambient, look.appearance)
     level = (sigma.log() - LOG_LOW) / (LOG_HIGH - LOG_LOW)
@@ -146,7 +147,7 @@ def frame_change(
     """
     offset = moved[:, :3] / avatar.size
     u = lattice.u + offset
-    with torch.autocast(u.device.type, torch.bfloat16):
+    with autocast(u.device):
         _, features = avatar.field.geometry(u)
         seen = _colour(avatar, features, u, eye, moved[:, 3:], condition.appearance)
         baked = _colour(avatar, features, u, look.eye, look.ambient, look.appearance)

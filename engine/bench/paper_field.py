@@ -17,6 +17,7 @@ from ..avatar.deformation import Condition, Deformed, PartDeformation
 from ..avatar.field import DENSITY_BIAS, DENSITY_LIMIT
 from ..avatar.model import Avatar
 from ..avatar.nets import Mlp, encode_frequencies, encoded_size
+from ..devices import autocast
 from ..head.model import Head
 from ..kernels.compositing import composite
 from ..render.posing import Pose, Poser
@@ -142,7 +143,7 @@ class PaperAvatar:
         samples, near = self._samples(pose, rays, t)
         labels = samples.surface_part.argmax(1) if hard else None
         self.avatar.field = field
-        with torch.autocast(t.device.type, torch.bfloat16):
+        with autocast(t.device):
             found = self.avatar.evaluate(
                 samples.x_canonical, samples.view, frame_rows(samples.frame, len(pose.vertices)),
                 condition, labels,

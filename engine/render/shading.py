@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..devices import autocast
 from ..kernels.compositing import composite
 from ..kernels.marching import march
 from ..kernels.posed_cells import land
@@ -90,13 +91,13 @@ class Exact:
             self.scene.check()
             landed = self._in_sight(*self._land(steps, due))  # in full precision
             if len(landed.step):
-                with torch.autocast(t.device.type, torch.bfloat16):
+                with autocast(t.device):
                     waves.append(self.found(landed, length[landed.step]))
                 passed.index_add_(0, steps.ray[landed.step], waves[-1].optical)
         if not waves:
             return nothing(len(count), self.scene.avatar)
         self.scene.check()
-        with torch.autocast(t.device.type, torch.bfloat16):
+        with autocast(t.device):
             return self._shaded(steps, waves)
 
     def _land(self, steps: Steps, due: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..avatar.deformation import Condition
 from ..avatar.model import Avatar
+from ..devices import autocast
 from ..head.motion import Motion
 from ..kernels.compositing import composite
 from ..render.camera import Camera
@@ -78,7 +79,7 @@ class LatentFit:
 
     def _loss(self, samples: Samples, wanted: Tensor, condition: Condition) -> Tensor:
         """The robust colour error, as in training but on white."""
-        with torch.autocast(self.avatar.device.type, torch.bfloat16):
+        with autocast(self.avatar.device):
             result = self.avatar.evaluate(
                 samples.x_canonical, samples.view, frame_rows(samples.frame, 1), condition
             )

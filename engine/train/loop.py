@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ..avatar.model import Avatar
+from ..devices import autocast
 from ..errors import Cancelled
 from ..jobs import Job
 from ..kernels.compositing import composite
@@ -135,7 +136,7 @@ def train(
 
         condition = per_frame.condition(avatar.tracking, rows, psi, theta, translation, kept)
         labels = None if stage_two else samples.surface_part.argmax(1)
-        with torch.autocast(avatar.device.type, torch.bfloat16):
+        with autocast(avatar.device):
             frame = frame_rows(samples.frame, len(chosen))
             result = avatar.evaluate(samples.x_canonical, samples.view, frame, condition, labels)
         colour, alpha, weights = composite(

@@ -2,6 +2,7 @@
 import pytest
 import torch
 
+from engine import devices
 from engine.devices import resolve_device
 from engine.errors import DeviceError
 
@@ -36,3 +37,24 @@ def test_a_gpu_number_that_is_not_there_is_a_sentence():
     assert resolve_device("cuda:0").type == "cuda"
     with pytest.raises(DeviceError, match="no GPU number 99"):
         resolve_device("cuda:99")
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_products_are_in_bfloat16_where_that_is_quicker_and_exact_elsewhere(monkeypatch, fast):
+    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda device_type: fast)
+    matrix = torch.eye(3) * (1 + 2**-12)  # rounded to one in bfloat16
+    with devices.autocast(torch.device("cpu")):
+        product = matrix @ torch.eye(3)
+    assert product.dtype == (torch.bfloat16 if fast else torch.float32)
+    assert (product.float() == (torch.eye(3) if fast else matrix)).all()
+
+
+@pytest.mark.parametrize(
+    ("capable", "expected"),
+    [({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({"avx512_f": True}, False)],
+)
+def test_a_cpu_without_instructions_for_bfloat16_computes_in_float32(
+    monkeypatch, capable, expected
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capable, raising=False)
+    assert devices.multiplies_bfloat16.__wrapped__("cpu") is expected
