@@ -25,10 +25,11 @@ def window_training(capture, folder):
         chosen.avatar_folder = folder + "-second"
         assert bpy.ops.partnerface.train() == {"FINISHED"}
     listing.choose(first)
-    yield from side.until(lambda: "PartNerFace preview" in bpy.data.images, 120, "a picture")
+    # jobs give way to whatever else a busy machine does, so that this may take a while
+    yield from side.until(lambda: "PartNerFace preview" in bpy.data.images, 300, "a picture")
     with side.override():
         bpy.ops.partnerface.show_job_log()
-    yield from side.until(lambda: watch.last_seen(first).step > 8, 60, "steps")
+    yield from side.until(lambda: watch.last_seen(first).step > 8, 120, "steps")
     yield 2.0
     told = {"picture": side.screenshot("jobs")}
     spaces = [area.spaces.active for area in side.window().screen.areas]
@@ -39,7 +40,7 @@ def window_training(capture, folder):
     yield 2.5
     told["after"] = [status.state for status in watch.all_seen()]
     step = watch.last_seen(first).step
-    yield from side.until(lambda: watch.last_seen(first).step > step, 30, "still watched")
+    yield from side.until(lambda: watch.last_seen(first).step > step, 90, "still watched")
     for status in watch.all_seen():
         bpy.ops.partnerface.cancel_job(folder=str(status.folder))
     yield from side.until(lambda: not any(s.active for s in watch.all_seen()), 60, "the end")
@@ -53,7 +54,9 @@ def window_training(capture, folder):
 
 def test_a_training_is_seen_in_the_window(in_window, avatar, tmp_path):
     capture = avatar.parents[1] / "capture"
-    found = in_window(window_training, str(capture), str(tmp_path / "kim"), binds=[capture.parent])
+    found = in_window(
+        window_training, str(capture), str(tmp_path / "kim"), binds=[capture.parent], limit_s=600
+    )
     assert "PartNerFace preview" in found["image"]
     assert "PartNerFace log" in found["text"]
     assert found["listed"] == 2
