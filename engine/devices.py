@@ -41,8 +41,8 @@ def autocast(device: torch.device) -> torch.autocast:
 def multiplies_bfloat16(device_type: str) -> bool:
     """Whether a device has instructions for products of bfloat16.
 
-    Where a CPU has none (most desktops), torch imitates them, and takes many times as long as for
-    float32: `python -m benchmarks.precision` prints how many.
+    Where a CPU has none, torch imitates them, and takes many times as long as for float32:
+    `python -m benchmarks.precision` prints how many.
     """
     if device_type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
