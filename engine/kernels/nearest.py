@@ -91,14 +91,18 @@ def signed_distance(
 class PosedMeshes:
     """The same triangles in up to `capacity` poses, each ready for nearest-point queries.
 
-    The hierarchy is built once on the first vertices and refitted for every new pose.
+    The hierarchy is built once and refitted for every new pose. Which of two triangles is found at
+    their common edge follows from how it was built: where it is built on the same vertices each
+    time, answers do not depend on which poses came before.
 
     Args:
         faces: [F, 3] int32.
         device: where the queries run.
+        built_on: [V, 3] m, what the hierarchies are built on; None takes the first pose of each.
     """
 
-    def __init__(self, faces: Tensor, device: torch.device) -> None:
+    def __init__(self, faces: Tensor, device: torch.device, built_on: Tensor | None = None) -> None:
+        self._built_on = built_on
         self._device = wp.device_from_torch(device)
         self._indices = wp.from_torch(faces.to(device).int().contiguous().flatten(), dtype=wp.int32)
         self._meshes: list[wp.Mesh] = []
@@ -108,12 +112,12 @@ class PosedMeshes:
         """Take the poses [N, V, 3] m, one mesh for each."""
         points = vertices.detach().float().contiguous()
         for n in range(len(points)):
-            source = wp.from_torch(points[n], dtype=wp.vec3)
-            if n < len(self._meshes):
-                wp.copy(self._meshes[n].points, source)
-                self._meshes[n].refit()
-            else:
-                self._meshes.append(wp.Mesh(points=wp.clone(source), indices=self._indices))
+            if n == len(self._meshes):
+                first = points[n] if self._built_on is None else self._built_on.float().contiguous()
+                first = wp.clone(wp.from_torch(first, dtype=wp.vec3))
+                self._meshes.append(wp.Mesh(points=first, indices=self._indices))
+            wp.copy(self._meshes[n].points, wp.from_torch(points[n], dtype=wp.vec3))
+            self._meshes[n].refit()
         ids = np.array([mesh.id for mesh in self._meshes], np.uint64)
         self._ids = wp.array(ids, dtype=wp.uint64, device=self._device)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..avatar.model import Avatar
 from ..avatar.occupancy import coarse_growth
-from ..head.skinning import canonical_theta, joint_transforms, vertex_offsets
+from ..head.skinning import canonical_theta, canonical_vertices, joint_transforms, vertex_offsets
 from ..kernels.inverse_skinning import inverse_skin
 from ..kernels.marching import DARK, EMPTY, CellMap
 from ..kernels.nearest import PosedMeshes
@@ -45,8 +45,8 @@ class Poser:
 
     def __init__(self, avatar: Avatar) -> None:
         self.avatar = avatar
-        self.meshes = PosedMeshes(avatar.skin.faces, avatar.device)
         skin = avatar.skin
+        self.meshes = PosedMeshes(skin.faces, avatar.device, canonical_vertices(skin))
         rest = canonical_theta(avatar.device)[None]
         self.canonical = joint_transforms(rest, rest.new_zeros(1, 3), skin.joints)[0]  # [J, 3, 4]
         self._rest_offsets = vertex_offsets(skin, rest.new_zeros(1, len(skin.expressions)), rest)[0]

@@ -163,3 +163,21 @@ def test_the_same_pose_again_is_the_same_picture(avatar, quality):
     again = picture(moved, 1, quality)
     assert np.abs(first - picture(camera, 1, quality)).max() > 0.05
     assert np.array_equal(first, again)
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_a_picture_does_not_depend_on_what_was_rendered_before(trained_avatar, quality):
+    def last_of(frames):
+        fresh = Avatar.load(trained_avatar, CPU)
+        motion, camera = fresh.file.motion, fresh.file.camera.resized(128, 128)
+        for i in frames:
+            planes = render_frame(
+                fresh, camera, motion.psi[i], motion.theta[i], motion.translation[i],
+                quality=quality,
+            )  # fmt: skip
+        return planes
+
+    alone, later = last_of([2]), last_of([0, 7, 2])
+    assert alone.alpha.max() > 0.5
+    for name in ("colour", "alpha", "depth", "parts"):
+        assert np.array_equal(getattr(alone, name), getattr(later, name)), name
