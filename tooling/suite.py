@@ -17,7 +17,7 @@ from .running import clean_environment
 from .steps import NOT_RUN, PASSED, Step, run_lanes
 from .window_room import NEWEST, NoRoomError, ensure_room
 
-# Against tests that hang. Two cores without AVX512 and with work beside need up to 25, 15 and 9 min.
+# Against tests that hang. Two cores without AVX512, with work beside, need up to 25, 15 and 9 min.
 ENGINE_TESTS_LIMIT_S = 2400
 BLENDER_TESTS_LIMIT_S = 1500
 WINDOW_TESTS_LIMIT_S = 1200
