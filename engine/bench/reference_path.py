@@ -62,18 +62,19 @@ def on_device(device: torch.device, function: Callable) -> Callable:
 class ReferenceMeshes:
     """`PosedMeshes` in plain torch: patches of neighbouring triangles, and a box around each."""
 
-    def __init__(self, faces: Tensor, device: torch.device) -> None:
+    def __init__(self, faces: Tensor, device: torch.device, built_on: Tensor | None = None) -> None:
         self._faces = faces.to(device).long()
-        self._patches: list[Tensor] = []  # face indices
+        self._patches = [] if built_on is None else self._patches_of(built_on)  # face indices
         self._vertices = torch.zeros(0, 0, 3)
 
     def pose(self, vertices: Tensor) -> None:
         """Take the poses [N, V, 3] m."""
         self._vertices = vertices.detach().float()
-        if not self._patches:
-            centres = self._vertices[0][self._faces].mean(1)
-            order = torch.argsort(morton_codes(centres))
-            self._patches = list(order.split(PATCH))
+        self._patches = self._patches or self._patches_of(self._vertices[0])
+
+    def _patches_of(self, vertices: Tensor) -> list[Tensor]:
+        centres = vertices[self._faces].mean(1)
+        return list(torch.argsort(morton_codes(centres)).split(PATCH))
 
     def nearest(self, x: Tensor, frame: Tensor, reach: float) -> tuple[Tensor, Tensor, Tensor]:
         """See `PosedMeshes.nearest`."""

@@ -60,13 +60,14 @@ def test_training_steps_run_without_kernels(subject, frames, job):
 
 
 class TestReferenceMeshes:
-    def meshes(self, kind, poses, faces):
-        made = kind(faces, CPU)
+    def meshes(self, kind, poses, faces, built_on=None):
+        made = kind(faces, CPU, built_on)
         made.pose(poses)
         return made
 
+    @pytest.mark.parametrize("grown", [None, 2.0], ids=["built on the first", "built on another"])
     @pytest.mark.parametrize("reach", [0.05, 10.0])
-    def test_finds_what_the_hierarchy_finds(self, reach):
+    def test_finds_what_the_hierarchy_finds(self, reach, grown):
         ball = trimesh.creation.icosphere(subdivisions=3)
         vertices = torch.tensor(ball.vertices, dtype=torch.float32)
         faces = torch.tensor(ball.faces, dtype=torch.int32)
@@ -74,7 +75,7 @@ class TestReferenceMeshes:
         g = torch.Generator().manual_seed(0)
         x, frame = 3 * torch.rand(500, 3, generator=g) - 1.5, (torch.arange(500) % 2).int()
         slow, fast = (
-            self.meshes(kind, poses, faces).nearest(x, frame, reach)
+            self.meshes(kind, poses, faces, grown and grown * vertices).nearest(x, frame, reach)
             for kind in (ReferenceMeshes, PosedMeshes)
         )
         torch.testing.assert_close(slow[2], fast[2], rtol=1e-4, atol=1e-5)
