@@ -22,6 +22,7 @@ ENGINE_TESTS_LIMIT_S = 2400
 BLENDER_TESTS_LIMIT_S = 1500
 WINDOW_TESTS_LIMIT_S = 1200
 TEST_PATHS = ["tests", "--ignore=tests/blender", "--ignore=tests/window"]
+SLOWEST = "--durations=25"  # named at the end of a whole run, which has half an hour
 # bpy can hang or crash while the interpreter is taken down, after every test has passed
 PYTEST_AND_LEAVE = (
     "import os, sys, pytest\n"
@@ -56,7 +57,7 @@ def lanes(fast: bool, window: str | None, rest: list[str]) -> list[list[Step]]:
         return [[window_step(window, rest)]]
     chosen = [word for word in rest if (ROOT / word.split("::")[0]).exists()]
     words = [*(["-m", "not slow"] if fast and not rest else []), *rest]
-    engine = [ENGINE.python, "-m", "pytest", *words, *([] if chosen else TEST_PATHS)]
+    engine = [ENGINE.python, "-m", "pytest", *words, *([] if chosen else [*TEST_PATHS, SLOWEST])]
     environment = child_environment()
     lint = Step("ruff", [ENGINE.python, "-m", "ruff", "check", "."], 120, environment)
     tests = [lint, Step("engine tests", engine, ENGINE_TESTS_LIMIT_S, environment)]
@@ -70,7 +71,7 @@ def lanes(fast: bool, window: str | None, rest: list[str]) -> list[list[Step]]:
 
 def blender_step(version: str) -> Step:
     """The tests in this Blender without a window."""
-    command = [BLENDERS[version].python, "-c", PYTEST_AND_LEAVE, "tests/blender"]
+    command = [BLENDERS[version].python, "-c", PYTEST_AND_LEAVE, "tests/blender", SLOWEST]
     return Step(f"Blender {version} tests", command, BLENDER_TESTS_LIMIT_S, child_environment())
 
 
