@@ -86,10 +86,8 @@ def mean_look(avatar: Avatar, lattice: CanonicalLattice, motion: Motion, camera:
 
 
 @torch.no_grad()
-def bake(avatar: Avatar, motion: Motion, camera: Camera) -> Preview:
-    """The preview of a finished avatar, filmed by `camera` in `motion`."""
-    lattice = CanonicalLattice.of(avatar)
-    look = mean_look(avatar, lattice, motion, camera)
+def bake(avatar: Avatar, lattice: CanonicalLattice, look: Look) -> Preview:
+    """The preview of a finished avatar with its own lattice, seen as `look` says."""
     side = max(min(avatar.config.finest, MOST_CELLS) // BRICK, 1)  # bricks along an axis
     near = avatar.occupancy.grown(MARGIN)[None].float()
     near = torch.nn.functional.adaptive_max_pool3d(near, side)

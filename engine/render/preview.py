@@ -40,9 +40,8 @@ class PreviewShader:
 def preview_of(avatar: Avatar) -> Preview:
     """The avatar's preview: its file's, or baked now and kept in memory."""
     if "preview" not in avatar.kept:
-        file = avatar.file
-        stored = Preview.from_arrays(file.preview, avatar.device)
-        avatar.kept["preview"] = stored or bake(avatar, file.motion, file.camera)
+        stored = Preview.from_arrays(avatar.file.preview, avatar.device)
+        avatar.kept["preview"] = stored or bake(avatar, lattice_of(avatar), look_of(avatar))
     return avatar.kept["preview"]
 
 

@@ -2,6 +2,7 @@
 """`train`: a capture folder in, an avatar file out."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ import torch
 
 from ..avatar.file import AvatarFile
 from ..avatar.model import Avatar
-from ..avatar.preview import bake
 from ..capture.folder import Capture, read_capture
 from ..config import Train
 from ..devices import resolve_device
@@ -18,6 +18,7 @@ from ..files import write_text_atomic
 from ..head.model import fingerprint
 from ..jobs import Job
 from ..render.frame import on_white, render_frame
+from ..render.preview import preview_of
 from .checkpoints import Progress, load_checkpoint, run_key, save_checkpoint
 from .frames import open_frames
 from .glimpse import Glimpse
@@ -114,16 +115,13 @@ def finish(
     progress: Progress,
     config: Train,
 ) -> AvatarFile:
-    """The avatar file's content: mean codes, everything learned, and a thumbnail."""
+    """The avatar file's content: mean codes, everything learned, preview and thumbnail."""
     per_frame.leave_means(avatar)
     avatar.window = float("inf")
     avatar.eval().requires_grad_(False)
     neutral = int(np.abs(capture.motion.psi).sum(1).argmin())
     motion = capture.motion
     small = camera.resized(THUMBNAIL, round(THUMBNAIL * camera.height / camera.width))
-    planes = render_frame(
-        avatar, small, motion.psi[neutral], motion.theta[neutral], motion.translation[neutral]
-    )
     record = {
         "settings": settings.to_json(),
         "seed": config.seed,
@@ -136,7 +134,7 @@ def finish(
         "source": dict(capture.source),
         "splits": {"train": list(capture.train), "test": list(capture.test)},
     }
-    return AvatarFile(
+    avatar.file = AvatarFile(
         method=settings.model.method,
         config=settings.model.to_json(),
         weights=avatar.weights(),
@@ -145,6 +143,14 @@ def finish(
         camera=camera,
         fps=capture.fps,
         record=record,
+        thumbnail=np.zeros((small.height, small.width, 3), np.uint8),
+    )
+    planes = render_frame(
+        avatar, small, motion.psi[neutral], motion.theta[neutral], motion.translation[neutral],
+        quality="preview",
+    )  # fmt: skip
+    return replace(
+        avatar.file,
         thumbnail=(on_white(planes) * 255 + 0.5).astype(np.uint8),
-        preview=bake(avatar, motion, camera).to_arrays(),
+        preview=preview_of(avatar).to_arrays(),
     )
