@@ -118,8 +118,9 @@ def make_environment(environment: Environment) -> None:
     if not has_pip(environment):
         make_venv(python, environment, log)
     for requirement, words in environment.requirements:
-        command = [environment.python, "-m", "pip", "install", "--progress-bar", "off"]
-        command += [*words, "-r", ROOT / "requirements" / requirement]
+        # Compiling all of torch takes longer than fetching it; Python compiles what is imported.
+        command = [environment.python, "-m", "pip", "install", "--no-compile"]
+        command += ["--progress-bar", "off", *words, "-r", ROOT / "requirements" / requirement]
         if run_logged(command, log, f"{name}: {requirement}"):
             raise BuildError(pip_sentence(log))
     if run_logged([environment.python, "-c", environment.check], log, name + ": first import"):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine.paths import cache_folder
+from tests.engine.command_line import result_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,9 +56,7 @@ def trained_avatar(tmp_path_factory):
         ["train", folder / "capture", folder / "out", "--preset", "draft", "--steps", "6",
          "--device", "cpu"],
     ):  # fmt: skip
-        subprocess.run(
-            [sys.executable, "-m", "engine", *map(str, arguments), "--quiet"], cwd=ROOT, check=True
-        )
+        result_of(*arguments)
     return folder / "out" / "avatar.safetensors"
 
 

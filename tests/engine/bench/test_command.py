@@ -3,10 +3,7 @@
 
 import json
 import math
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,8 +14,8 @@ from engine.bench.paper_field import PaperConfig
 from engine.bench.training import Race
 from engine.config import Bench
 from engine.train.settings import preset
+from tests.engine.command_line import result_of
 
-ROOT = Path(__file__).parents[3]
 TINY = Effort(
     steps=8, held_out=1, look_s=0.2, frame_s=0.05, budget_s=0.01, alike=1, reference_size=8,
     reference_samples=100, rounds=1, frames=(20,), paper_s=0.1, parts=(4, 8),
@@ -111,13 +108,7 @@ def test_the_papers_field_is_raced_against_a_training_of_our_own(
 
 def test_a_trained_avatar_is_measured_from_the_command_line(trained_avatar):
     arguments = ["--avatar", trained_avatar, "--capture", trained_avatar.parents[1] / "capture"]
-    done = subprocess.run(
-        [sys.executable, "-m", "engine", "bench", *map(str, arguments), "--quick", "--only",
-         "steps", "--device", "cpu", "--json", "--quiet"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout)
+    figures = result_of("bench", *arguments, "--quick", "--only", "steps", "--device", "cpu")
     assert figures["step_s"] > 0
     assert "seconds_to_psnr" not in figures
     assert "exact_256_s" not in figures

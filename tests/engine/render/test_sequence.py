@@ -3,10 +3,7 @@
 
 import json
 import struct
-import subprocess
-import sys
 import zlib
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,8 +16,7 @@ from engine.render.colour import scene_linear
 from engine.render.exr import exr_bytes
 from engine.render.frame import render_frame
 from engine.render.sequence import read_sequence
-
-ROOT = Path(__file__).parents[3]
+from tests.engine.command_line import result_of
 
 
 def write(path, avatar, numbers, turn=0.0, **changes):
@@ -45,10 +41,7 @@ def write(path, avatar, numbers, turn=0.0, **changes):
 
 
 def render(avatar, out, sequence, *words):
-    command = [sys.executable, "-m", "engine", "render", avatar, out, "--sequence", sequence]
-    command += ["--device", "cpu", "--json", *words]
-    done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True)
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return result_of("render", avatar, out, "--sequence", sequence, "--device", "cpu", *words)
 
 
 def test_frames_that_fit_are_kept_and_others_made_anew(trained_avatar, tmp_path):

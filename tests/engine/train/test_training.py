@@ -2,10 +2,6 @@
 """Training for real, on a tiny capture: it learns, it stops and goes on, and its avatar renders."""
 
 import json
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,35 +10,29 @@ import torch
 
 from engine.avatar.model import Avatar
 from engine.capture.folder import read_capture
+from engine.config import Train
+from engine.errors import Cancelled
 from engine.files import read_tensors
+from engine.jobs import Job
 from engine.render.frame import EMPTY_DEPTH, on_white, render_frame
+from engine.train import command
+from tests.engine.command_line import engine, result_of
 
-ROOT = Path(__file__).parents[3]
 CPU = torch.device("cpu")
-TRAIN = ["--preset", "draft", "--device", "cpu", "--json"]
-
-
-def engine(*arguments, check=True):
-    """Run the command line; its last JSON line."""
-    command = [sys.executable, "-m", "engine", *map(str, arguments)]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
-    )
-    assert not check or done.returncode == 0, done.stderr
-    return done if not check else json.loads(done.stdout.splitlines()[-1])
+TRAIN = ["--preset", "draft", "--device", "cpu"]
 
 
 @pytest.fixture(scope="module")
 def capture(tmp_path_factory):
     folder = tmp_path_factory.mktemp("train") / "capture"
-    engine("synth", folder, "--size", 48, "--frames", 20, "--test-frames", 3, "--json")
+    result_of("synth", folder, "--size", 48, "--frames", 20, "--test-frames", 3)
     return folder
 
 
 @pytest.fixture(scope="module")
 def trained(capture):
     out = capture.parent / "trained"
-    return engine("train", capture, out, *TRAIN, "--steps", 120), out
+    return result_of("train", capture, out, *TRAIN, "--steps", 120), out
 
 
 def test_it_learns(trained):
@@ -77,8 +67,6 @@ def test_its_avatar_looks_like_the_subject(trained, capture):
 
 
 def test_rendering_stops_when_asked(trained, capture):
-    from engine.errors import Cancelled
-
     avatar = Avatar.load(Path(trained[0]["avatar"]), CPU)
     motion = avatar.file.motion
     with pytest.raises(Cancelled):
@@ -88,67 +76,35 @@ def test_rendering_stops_when_asked(trained, capture):
         )  # fmt: skip
 
 
-def test_ctrl_c_loses_nothing_and_the_run_goes_on(capture, tmp_path):
-    out, job = tmp_path / "out", tmp_path / "job"
-    arguments = ["train", capture, out, *TRAIN, "--steps", "400", "--job", job]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "engine", *map(str, arguments)], cwd=ROOT, text=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    deadline = time.time() + 120
-    while time.time() < deadline:
-        time.sleep(0.2)
-        status = job / "status.json"
-        found = json.loads(status.read_text()) if status.exists() else {}
-        if found.get("message", "").startswith("stage") and found["step"] >= 5:
-            break
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    header, _ = read_tensors(out / "checkpoints" / "latest.safetensors", "checkpoint", 1)
-    reached = header["progress"]["step"]
-    assert reached >= 5
-    assert not (out / "avatar.safetensors").exists()
-    result = engine("train", capture, out, *TRAIN, "--steps", reached + 5)
-    assert result["steps"] == reached + 5
-    curves = json.loads((out / "curves.json").read_text())
-    assert curves["seconds"][-1] > header["progress"]["seconds"]
-
-
 def test_a_resumed_run_equals_an_uninterrupted_one(capture, tmp_path):
-    whole = engine("train", capture, tmp_path / "a", *TRAIN, "--steps", 12)
-    # The rates depend on the number of steps, so the second run is stopped by the same schedule.
-    job = tmp_path / "job"
-    job.mkdir()
-    first = subprocess.Popen(
-        [sys.executable, "-m", "engine", "train", str(capture), str(tmp_path / "b"), *TRAIN,
-         "--steps", "12", "--job", str(job)], cwd=ROOT,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    while first.poll() is None:
-        time.sleep(0.05)
-        status = job / "status.json"
-        if status.exists() and "stage" in json.loads(status.read_text()).get("message", ""):
-            (job / "cancel").touch()
-            break
-    first.wait(timeout=60)
-    resumed = engine("train", capture, tmp_path / "b", *TRAIN, "--steps", 12)
+    class StoppedOnce(Job):
+        """Stopped after some steps of its training, as by Ctrl-C."""
+
+        def update(self, message, step, total, **figures):
+            if message.startswith("stage") and step == 5:
+                (tmp_path / "job" / "cancel").touch()
+            super().update(message, step, total, **figures)
+
+    whole = result_of("train", capture, tmp_path / "a", *TRAIN, "--steps", 12)
+    again = Train(capture=capture, out=tmp_path / "b", preset="draft", steps=12, device="cpu")
+    with pytest.raises(Cancelled), StoppedOnce("train", tmp_path / "job", quiet=True) as job:
+        command.run(again, job)
+    latest = tmp_path / "b" / "checkpoints" / "latest.safetensors"
+    header, _ = read_tensors(latest, "checkpoint", 1)
+    assert header["progress"]["step"] == 5
+    assert not (tmp_path / "b" / "avatar.safetensors").exists()
+    resumed = result_of("train", capture, tmp_path / "b", *TRAIN, "--steps", 12)
     assert resumed["psnr_train"] == pytest.approx(whole["psnr_train"], abs=0.05)
+    curves = json.loads((tmp_path / "b" / "curves.json").read_text())
+    assert curves["seconds"][-1] > header["progress"]["seconds"]
 
 
 def test_render_command_writes_pictures_of_any_camera(trained, tmp_path):
     avatar = Avatar.load(Path(trained[0]["avatar"]), CPU)
     camera = tmp_path / "camera.json"
     camera.write_text(json.dumps(avatar.file.camera.resized(40, 30).to_json()))
-    result = engine(
-        "render",
-        trained[0]["avatar"],
-        tmp_path / "out",
-        "--frames",
-        "1-2",
-        "--camera",
-        camera,
-        "--json",
+    result = result_of(
+        "render", trained[0]["avatar"], tmp_path / "out", "--frames", "1-2", "--camera", camera
     )
     assert result["frames"] == 2
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["00001.png", "00002.png"]
@@ -163,16 +119,16 @@ def test_render_command_writes_pictures_of_any_camera(trained, tmp_path):
     ],
 )
 def test_bad_requests_get_a_sentence(trained, tmp_path, arguments, said):
-    done = engine("render", trained[0]["avatar"], tmp_path / "out", *arguments, check=False)
-    assert done.returncode == 1
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    done = engine("render", trained[0]["avatar"], tmp_path / "out", *arguments)
+    assert done.status == 1
+    assert said in done.err
+    assert "Traceback" not in done.err
     assert not (tmp_path / "out").exists()
 
 
 def test_training_on_an_unfinished_capture_gets_a_sentence(tmp_path):
     (tmp_path / "capture").mkdir()
-    done = engine("train", tmp_path / "capture", tmp_path / "out", check=False)
-    assert done.returncode == 1
-    assert "no finished capture" in done.stderr
+    done = engine("train", tmp_path / "capture", tmp_path / "out")
+    assert done.status == 1
+    assert "no finished capture" in done.err
     assert not (tmp_path / "out").exists()

@@ -2,8 +2,6 @@
 """Divergence is noticed in time, and training finds its way back."""
 
 import logging
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +16,8 @@ from engine.jobs import Job
 from engine.train import command
 from engine.train.settings import preset
 from engine.train.watch import TRIES, DivergedError, Watch, slowed
+from tests.engine.command_line import result_of
 
-ROOT = Path(__file__).parents[3]
 MATTE = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.5])
 
 
@@ -69,8 +67,7 @@ def test_rates_are_halved_and_at_last_it_gives_up():
 @pytest.fixture(scope="module")
 def capture(tmp_path_factory):
     folder = tmp_path_factory.mktemp("watch") / "capture"
-    arguments = ["synth", folder, "--size", 32, "--frames", 12, "--test-frames", 1, "--quiet"]
-    subprocess.run([sys.executable, "-m", "engine", *map(str, arguments)], cwd=ROOT, check=True)
+    result_of("synth", folder, "--size", 32, "--frames", 12, "--test-frames", 1)
     return folder
 
 
