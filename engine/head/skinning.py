@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from .model import CANONICAL_JAW, JAW, JOINT_PARENTS, JOINTS, PARTS, QUERIED_REGIONS, Head
@@ -85,14 +86,12 @@ class HeadTensors:
 def smooth_labels(head: Head, labels: np.ndarray, count: int, rounds: int = 8) -> np.ndarray:
     """One-hot labels [V] averaged over neighbours, against seams: [V, count], rows sum to 1."""
     weights = np.eye(count, dtype=np.float32)[labels]
-    edges = np.concatenate([head.faces[:, [0, 1]], head.faces[:, [1, 2]], head.faces[:, [2, 0]]])
-    edges = np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0)
-    starts = np.searchsorted(edges[:, 0], np.arange(len(weights)))
-    has_neighbours = np.bincount(edges[:, 0], minlength=len(weights)) > 0
+    start, end = (head.faces[:, corners].ravel() for corners in ([0, 1, 2], [1, 2, 0]))
+    links = csr_array((np.ones(len(start), np.float32), (start, end)), shape=[len(weights)] * 2)
+    links = links + links.T  # an edge of two faces counts once, as one of a single face does
+    links.data[:] = 1
     for _ in range(rounds):
-        sums = np.add.reduceat(weights[edges[:, 1]], np.minimum(starts, len(edges) - 1), axis=0)
-        sums[~has_neighbours] = 0
-        weights = weights + sums
+        weights = weights + links @ weights
         weights /= weights.sum(axis=1, keepdims=True)
     return weights
 
