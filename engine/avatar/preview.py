@@ -47,19 +47,23 @@ class Preview:
 
     brick: Tensor  # [B, B, B] int32 into the bricks, −1 where there is nothing
     levels: Tensor  # [K, 9³, 4] uint8: level of the log density, and display-referred colour
+    look: Look  # how the colours were seen
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """As the avatar file holds it."""
-        return {"brick": self.brick.cpu().numpy(), "levels": self.levels.cpu().numpy()}
+        tensors = {"brick": self.brick, "levels": self.levels, **vars(self.look)}
+        return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
 
     @classmethod
     def from_arrays(
         cls, arrays: Mapping[str, np.ndarray], device: torch.device
     ) -> "Preview | None":
-        """Undo `to_arrays`; None where the arrays are of a version that baked offsets too."""
-        if "levels" not in arrays:
+        """Undo `to_arrays`; None where the arrays are of a version that held less or other ones."""
+        names = ("brick", "levels", "ambient", "appearance", "eye")
+        if not set(names) <= set(arrays):
             return None
-        return cls(*(torch.from_numpy(np.array(arrays[n])).to(device) for n in ("brick", "levels")))
+        brick, levels, *look = (torch.from_numpy(np.array(arrays[n])).to(device) for n in names)
+        return cls(brick, levels, Look(*look))
 
 
 @torch.no_grad()
@@ -100,7 +104,7 @@ def bake(avatar: Avatar, lattice: CanonicalLattice, look: Look) -> Preview:
         kept.append(levels[some])
         count += len(some)
     empty = torch.zeros(0, (BRICK + 1) ** 3, 4, dtype=torch.uint8, device=avatar.device)
-    return Preview(brick.view(side, side, side), torch.cat([empty, *kept]))
+    return Preview(brick.view(side, side, side), torch.cat([empty, *kept]), look)
 
 
 def _bricks(

@@ -7,7 +7,7 @@ import torch
 
 from ..avatar.model import Avatar
 from ..avatar.occupancy import TEAR
-from ..avatar.preview import Look, Preview, bake, canonical_eye, frame_change, mean_look
+from ..avatar.preview import Preview, bake, canonical_eye, frame_change, mean_look
 from ..kernels.preview import CanonicalCells, march_preview
 from .fine_cells import posed_cells
 from .sampling import Rays
@@ -23,7 +23,8 @@ class PreviewShader:
         stands = torch.from_numpy(scene.camera.eye).float().to(avatar.device)
         eye = canonical_eye(avatar, stands, scene.pose.transforms[0])
         moved = scene.once("lattice", moved_lattice)
-        offset, tint = frame_change(avatar, lattice, moved, scene.condition, eye, look_of(avatar))
+        look = preview_of(avatar).look
+        offset, tint = frame_change(avatar, lattice, moved, scene.condition, eye, look)
         scene.check()
         self.canonical = replace(canonical_cells(avatar), offset=offset, tint=tint)
         scene.check()
@@ -40,17 +41,13 @@ class PreviewShader:
 def preview_of(avatar: Avatar) -> Preview:
     """The avatar's preview: its file's, or baked now and kept in memory."""
     if "preview" not in avatar.kept:
-        stored = Preview.from_arrays(avatar.file.preview, avatar.device)
-        avatar.kept["preview"] = stored or bake(avatar, lattice_of(avatar), look_of(avatar))
+        file, lattice = avatar.file, lattice_of(avatar)
+        preview = Preview.from_arrays(file.preview, avatar.device)
+        if preview is None or len(preview.look.ambient) != len(lattice.u):
+            look = mean_look(avatar, lattice, file.motion, file.camera)
+            preview = bake(avatar, lattice, look)
+        avatar.kept["preview"] = preview
     return avatar.kept["preview"]
-
-
-def look_of(avatar: Avatar) -> Look:
-    """How the avatar's preview is seen, found once."""
-    if "look" not in avatar.kept:
-        file = avatar.file
-        avatar.kept["look"] = mean_look(avatar, lattice_of(avatar), file.motion, file.camera)
-    return avatar.kept["look"]
 
 
 def canonical_cells(avatar: Avatar) -> CanonicalCells:

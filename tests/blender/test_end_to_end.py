@@ -13,7 +13,7 @@ def blender_whole_way(avatar, folder):
     import bpy
     from blender_side import load_avatar, neutral, render
 
-    scene, rig, head = load_avatar(avatar)
+    scene, rig, head = load_avatar(avatar, quality="exact")
     scene.render.resolution_percentage = 200  # of the 64 px that the avatar was trained at
     neutral(scene, rig, head)
     figures = keyed_expression(scene, rig, head, folder)
