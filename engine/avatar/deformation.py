@@ -216,9 +216,17 @@ def two_largest(parts: Tensor) -> Pairs:
     some = (weight.detach() > FAINT).nonzero()[:, 0]
     asked = largest.shape[1]
     part = index[:, :asked].flatten()[some]
-    pair = some[part.argsort(stable=True)]
+    pair = some[order_of(part)]
     counts = torch.bincount(part, minlength=parts.shape[1]).tolist()
     return Pairs(pair // asked, weight[pair], counts)
+
+
+def order_of(part: Tensor) -> Tensor:
+    """The order [M] int64 that groups parts [M], those of a part as they were among themselves."""
+    if part.device.type != "cpu" or len(part) == 0:
+        return part.argsort(stable=True)
+    # numpy sorts small integers by their digits, some ten times as fast as torch compares them
+    return torch.from_numpy(part.to(torch.int16).numpy().argsort(kind="stable"))
 
 
 def equal_width(parts: int, inputs: int, width: int, outputs: int) -> int:

@@ -126,7 +126,8 @@ class Exact:
         avatar = self.scene.avatar
         deformed = self._deformed(landed.u)  # [S, 3 + A + H]
         sigma, features = avatar.field.geometry(landed.u + deformed[:, :3] / avatar.size)
-        said = torch.cat([features.bfloat16(), deformed[:, 3:].bfloat16()], 1)
+        kind = torch.bfloat16 if torch.is_autocast_enabled(features.device.type) else torch.float32
+        said = torch.cat([features.to(kind), deformed[:, 3:].to(kind)], 1)  # kept for many samples
         return Found(landed.step, sigma * length, landed.view, said)
 
     def _shaded(self, steps: Steps, waves: list[Found]) -> Shaded:

@@ -80,21 +80,25 @@ def test_local_nets_equal_plain_nets_on_the_concatenated_input():
 
 
 def test_numbers_of_rows_recur_and_added_rows_change_nothing():
-    sizes = {len(in_blocks(torch.ones(rows, 2))) for rows in range(8000, 16000)}
-    assert len(sizes) <= 34
-    for rows in (0, 1, 255, 256, 257, 5000, 100_001):
-        padded = in_blocks(torch.ones(rows, 1))
-        assert rows <= len(padded) <= max(1.04 * rows, rows + 255)
-        assert padded.sum() == rows
+    with torch.autocast("cpu", torch.bfloat16):
+        sizes = {len(in_blocks(torch.ones(rows, 2))) for rows in range(8000, 16000)}
+        assert len(sizes) <= 34
+        for rows in (0, 1, 255, 256, 257, 5000, 100_001):
+            padded = in_blocks(torch.ones(rows, 1))
+            assert rows <= len(padded) <= max(1.04 * rows, rows + 255)
+            assert padded.sum() == rows
+    assert len(in_blocks(torch.ones(257, 1))) == 257  # products in float32 need none of it
     torch.manual_seed(6)
     net, x = Mlp(5, 16, 3), torch.randn(300, 5, requires_grad=True)
-    plain = net[2](net[1](net[0](x)))
-    torch.testing.assert_close(net(x), plain)
-    gradient = torch.autograd.grad(net(x).square().sum(), [x, *net.parameters()])
+    with torch.autocast("cpu", torch.bfloat16):
+        plain, padded = net[2](net[1](net[0](x))).float(), net(x).float()
+    torch.testing.assert_close(padded, plain)
+    sources = [x, *net.parameters()]
     for mine, true in zip(
-        gradient, torch.autograd.grad(plain.square().sum(), [x, *net.parameters()]), strict=True
+        *(torch.autograd.grad(found.square().sum(), sources) for found in (padded, plain)),
+        strict=True,
     ):
-        torch.testing.assert_close(mine, true, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(mine, true, rtol=2e-2, atol=2e-2)
 
 
 def test_two_largest_weights_change_without_jumps():
