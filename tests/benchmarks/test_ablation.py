@@ -5,10 +5,12 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks import ablation
 from benchmarks.ablation import Options, finished_cells, main
 from benchmarks.ablation_plot import binned, curves, draw, frames, levels
 from benchmarks.ablation_tables import BEGIN, END, Cell, page_text, rows_of, table, write_page
 from engine.errors import InputError
+from tests.engine.command_line import result_of
 
 BUDGET = {"preset": "draft", "steps": 3, "size": 32, "latents": 2}
 
@@ -162,7 +164,8 @@ def test_cells_of_other_budgets_and_of_methods_that_are_gone_are_left_out(cells,
 
 
 @pytest.mark.slow
-def test_finished_cells_are_kept_and_other_budgets_refused(tmp_path, capfd):
+def test_finished_cells_are_kept_and_other_budgets_refused(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(ablation, "engine", result_of)  # the same commands, in this process
     page = tmp_path / "page.md"
     page.write_text(f"{BEGIN}{END}")
     arguments = [

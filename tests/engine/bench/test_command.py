@@ -20,6 +20,7 @@ TINY = Effort(
     steps=8, held_out=1, look_s=0.2, frame_s=0.05, budget_s=0.01, alike=1, reference_size=8,
     reference_samples=100, rounds=1, frames=(20,), paper_s=0.1, parts=(4, 8),
 )  # fmt: skip
+FEW = {"frames_per_step": 2, "first_rays": 64, "samples": 500}
 KEYS = {
     "speedup_vs_reference", "speedup_vs_reference_training", "samples_per_second",
     "rays_per_second", "parts_growth_4_8", "peak_memory_gb", "preview_16_s", "preview_24_s",
@@ -42,6 +43,7 @@ def figures(capture, job, tmp_path_factory):
         patch.setattr(rendering, "SQUARES", (16, 24))
         patch.setattr(rendering.by_size, "__defaults__", (((16, 16), (32, 18)),))
         patch.setattr(growth, "FIT_STEPS", 5)
+        patch.setattr(command, "preset", lambda *words: replace(preset(*words), **FEW))
         config = Bench(capture=capture.path, quick=True, target=99.0, device="cpu")
         yield run(config, job)
 
