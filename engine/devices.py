@@ -37,6 +37,13 @@ def autocast(device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bfloat16(device.type))
 
 
+def net_dtype(device: torch.device) -> torch.dtype:
+    """What the products of nets come in here and now: bfloat16 within an enabled `autocast`."""
+    if torch.is_autocast_enabled(device.type):
+        return torch.get_autocast_dtype(device.type)
+    return torch.float32
+
+
 @functools.cache
 def multiplies_bfloat16(device_type: str) -> bool:
     """Whether a device has instructions for products of bfloat16.

@@ -222,10 +222,10 @@ def two_largest(parts: Tensor) -> Pairs:
 
 
 def order_of(part: Tensor) -> Tensor:
-    """The order [M] int64 that groups parts [M], those of a part as they were among themselves."""
-    if part.device.type != "cpu" or len(part) == 0:
+    """Stable argsort [M] int64 of parts [M]."""
+    if part.device.type != "cpu":
         return part.argsort(stable=True)
-    # numpy sorts small integers by their digits, some ten times as fast as torch compares them
+    # numpy's radix sort of small integers takes a third of the time of torch's sort
     return torch.from_numpy(part.to(torch.int16).numpy().argsort(kind="stable"))
 
 

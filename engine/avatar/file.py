@@ -98,9 +98,9 @@ def migrate(
 ) -> tuple[dict, dict[str, np.ndarray]]:
     """Header and tensors of any older schema as those of this one.
 
-    Schema 1 had no preview (it is baked when it is first asked for). Options and tensors that
-    came later and change nothing when they are left out (`ModelConfig`'s defaults, `LATER_WEIGHTS`)
-    need no schema of their own.
+    Schema 1 had no preview, and the first ones of schema 2 did not say how they had been looked at:
+    it is baked when it is first asked for. Options and tensors that came later and change nothing
+    when they are left out (`ModelConfig`'s defaults, `LATER_WEIGHTS`) need no schema of their own.
     """
     return {**header, "schema_version": SCHEMA_VERSION}, dict(tensors)
 

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ..devices import net_dtype
+
 SMALLEST_BLOCK = 256  # rows
 BLOCKS = 32  # per doubling of the number of rows
 
@@ -16,9 +18,9 @@ def in_blocks(x: Tensor) -> Tensor:
 
     On a CPU oneDNN prepares every new shape of a bfloat16 product anew, which takes ten times as
     long as the product itself; thirty-two sizes per doubling cost three per cent of extra rows.
-    Products in float32 need none of this.
+    Products in float32, and those of a GPU, are left as they are.
     """
-    if x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
+    if x.device.type != "cpu" or net_dtype(x.device) == torch.float32:
         return x
     rows = len(x)
     block = max((1 << rows.bit_length()) // 2 // BLOCKS, SMALLEST_BLOCK)

@@ -10,7 +10,7 @@ interpolated is the logarithm of the density, which is smooth where the density 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -43,10 +43,10 @@ class Look:
 
 @dataclass(frozen=True)
 class Preview:
-    """K bricks of the cube around the canonical head."""
+    """M bricks of the cube around the canonical head."""
 
     brick: Tensor  # [B, B, B] int32 into the bricks, −1 where there is nothing
-    levels: Tensor  # [K, 9³, 4] uint8: level of the log density, and display-referred colour
+    levels: Tensor  # [M, 9³, 4] uint8: level of the log density, and display-referred colour
     look: Look  # how the colours were seen
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -59,11 +59,12 @@ class Preview:
         cls, arrays: Mapping[str, np.ndarray], device: torch.device
     ) -> "Preview | None":
         """Undo `to_arrays`; None where the arrays are of a version that held less or other ones."""
-        names = ("brick", "levels", "ambient", "appearance", "eye")
-        if not set(names) <= set(arrays):
+        looks = [field.name for field in fields(Look)]
+        if not {"brick", "levels", *looks} <= set(arrays):
             return None
-        brick, levels, *look = (torch.from_numpy(np.array(arrays[n])).to(device) for n in names)
-        return cls(brick, levels, Look(*look))
+        tensors = {n: torch.from_numpy(np.array(a)).to(device) for n, a in arrays.items()}
+        look = Look(**{name: tensors[name] for name in looks})
+        return cls(tensors["brick"], tensors["levels"], look)
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from .model import CANONICAL_JAW, JAW, JOINT_PARENTS, JOINTS, PARTS, QUERIED_REGIONS, Head
@@ -87,7 +87,7 @@ def smooth_labels(head: Head, labels: np.ndarray, count: int, rounds: int = 8) -
     """One-hot labels [V] averaged over neighbours, against seams: [V, count], rows sum to 1."""
     weights = np.eye(count, dtype=np.float32)[labels]
     start, end = (head.faces[:, corners].ravel() for corners in ([0, 1, 2], [1, 2, 0]))
-    links = csr_array((np.ones(len(start), np.float32), (start, end)), shape=[len(weights)] * 2)
+    links = csr_matrix((np.ones(len(start), np.float32), (start, end)), [len(weights)] * 2)
     links = links + links.T  # an edge of two faces counts once, as one of a single face does
     links.data[:] = 1
     for _ in range(rounds):

@@ -39,7 +39,10 @@ class PreviewShader:
 
 
 def preview_of(avatar: Avatar) -> Preview:
-    """The avatar's preview: its file's, or baked now and kept in memory."""
+    """The avatar's preview: its file's, or baked now and kept in memory.
+
+    It is baked, too, where another version's lattice had other nodes.
+    """
     if "preview" not in avatar.kept:
         file, lattice = avatar.file, lattice_of(avatar)
         preview = Preview.from_arrays(file.preview, avatar.device)

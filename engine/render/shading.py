@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..devices import autocast
+from ..devices import autocast, net_dtype
 from ..kernels.compositing import composite
 from ..kernels.marching import march
 from ..kernels.posed_cells import land
@@ -126,8 +126,8 @@ class Exact:
         avatar = self.scene.avatar
         deformed = self._deformed(landed.u)  # [S, 3 + A + H]
         sigma, features = avatar.field.geometry(landed.u + deformed[:, :3] / avatar.size)
-        kind = torch.bfloat16 if torch.is_autocast_enabled(features.device.type) else torch.float32
-        said = torch.cat([features.to(kind), deformed[:, 3:].to(kind)], 1)  # kept for many samples
+        dtype = net_dtype(features.device)  # as small as the nets' own: kept for many samples
+        said = torch.cat([features.to(dtype), deformed[:, 3:].to(dtype)], 1)
         return Found(landed.step, sigma * length, landed.view, said)
 
     def _shaded(self, steps: Steps, waves: list[Found]) -> Shaded:

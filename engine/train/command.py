@@ -119,6 +119,7 @@ def finish(
     per_frame.leave_means(avatar)
     avatar.window = float("inf")
     avatar.eval().requires_grad_(False)
+    avatar.kept.clear()  # what was prepared while it was still learning
     neutral = int(np.abs(capture.motion.psi).sum(1).argmin())
     motion = capture.motion
     small = camera.resized(THUMBNAIL, round(THUMBNAIL * camera.height / camera.width))
@@ -149,8 +150,9 @@ def finish(
         avatar, small, motion.psi[neutral], motion.theta[neutral], motion.translation[neutral],
         quality="preview",
     )  # fmt: skip
-    return replace(
+    avatar.file = replace(
         avatar.file,
         thumbnail=(on_white(planes) * 255 + 0.5).astype(np.uint8),
         preview=preview_of(avatar).to_arrays(),
     )
+    return avatar.file

@@ -163,6 +163,12 @@ def test_cells_of_other_budgets_and_of_methods_that_are_gone_are_left_out(cells,
     assert finished_cells(options) == cells
 
 
+def test_an_engine_that_fails_stops_the_table(tmp_path, capfd):
+    with pytest.raises(ablation.Stopped, match="1"):
+        ablation.engine("eval", tmp_path / "none.safetensors", tmp_path)
+    assert "no file" in capfd.readouterr().err
+
+
 @pytest.mark.slow
 def test_finished_cells_are_kept_and_other_budgets_refused(tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(ablation, "engine", result_of)  # the same commands, in this process

@@ -52,7 +52,6 @@ def blender_blur(avatar, folder):
     for curve in curves:
         for point in curve.keyframe_points:
             point.interpolation = "LINEAR"
-    rig.partnerface.quality = "frame-baked"
     scene.frame_set(5)
     scene.partnerface_render.motion_samples = 3
     scene.render.motion_blur_shutter = 0.6

@@ -248,8 +248,9 @@ def blender_pixels(avatar, folder):
     )
     read = addon("rig.parameters").read_parameters(rig, depsgraph, names)
     request = addon("connection.engine_process").RenderRequest(
-        header["avatar"], view.camera, read.psi, read.theta, read.translation, planes=["parts"]
-    )
+        header["avatar"], view.camera, read.psi, read.theta, read.translation,
+        quality=rig.partnerface.quality, planes=["parts"],
+    )  # fmt: skip
     planes = link.render(settings, request, lambda: False, lambda done: None)
     mask = planes["parts"][..., header["part_names"].index("mouth")].astype(np.float32)
     change = np.abs(whole - without).max(-1)

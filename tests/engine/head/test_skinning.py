@@ -12,6 +12,7 @@ from engine.head.skinning import (
     canonical_vertices,
     posed_vertices,
     rotation_matrix,
+    smooth_labels,
     vertex_offsets,
 )
 
@@ -157,6 +158,19 @@ def test_part_weights_are_smooth_and_sum_to_one(random_head):
     weights = HeadTensors.of(random_head).part_weights
     assert torch.allclose(weights.sum(1), torch.ones(14), atol=1e-6)
     assert weights.max() < 1
+
+
+@pytest.mark.parametrize("faces", [14, 9, 0])  # closed, with a border and lone vertices, none
+def test_seams_are_smoothed_by_the_mean_of_a_vertex_and_its_neighbours(random_head, faces):
+    head, labels = replace(random_head, faces=random_head.faces[:faces]), np.arange(14) % 3
+    near = []
+    for vertex in range(14):
+        touching = (head.faces == vertex).any(1)
+        near.append(np.unique([vertex, *head.faces[touching].ravel()]))
+    wanted = np.eye(3)[labels]
+    for _ in range(2):
+        wanted = np.stack([wanted[rows].mean(0) for rows in near])
+    np.testing.assert_allclose(smooth_labels(head, labels, 3, rounds=2), wanted, atol=1e-6)
 
 
 def test_correctives_follow_their_entry_of_the_rotations(random_head):

@@ -71,9 +71,9 @@ def test_the_preview_is_told_the_frames_codes(avatar):
         ]
         return pictures[1] - pictures[0]
 
-    exact, preview = change("exact"), change("preview")
+    exact, baked = change("exact"), change("preview")
     assert np.abs(exact).max() > 0.01
-    assert np.square(preview - exact).sum() < 0.3 * np.square(exact).sum()
+    assert np.square(baked - exact).sum() < 0.3 * np.square(exact).sum()
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
@@ -112,17 +112,25 @@ def test_an_unknown_quality_is_a_sentence_with_the_three_names(avatar):
     assert all(name in caught.value.hint for name in QUALITIES)
 
 
-def test_the_stored_preview_is_the_one_that_would_be_baked(trained_avatar, tmp_path, monkeypatch):
-    """And a file of schema 1, which has none, shows the same picture."""
+@pytest.mark.parametrize("older", ["schema 1", "no look", "other nodes"])
+def test_the_stored_preview_is_the_one_that_would_be_baked(
+    trained_avatar, tmp_path, monkeypatch, older
+):
+    """And files of older versions, which have none or less of it, show the same picture."""
     stored, baked = AvatarFile.read(trained_avatar), []
     real = preview.bake
     monkeypatch.setattr(preview, "bake", lambda *all_: baked.append(all_) or real(*all_))
     header, arrays = read_tensors(trained_avatar, "avatar", 2)
-    old = {name: array for name, array in arrays.items() if not name.startswith("preview.")}
-    later = [name for name in old if name.startswith("model.tracking.")]
-    for name in later:  # which schema 1 did not have either
-        del old[name]
-    write_tensors(tmp_path / "old.safetensors", header | {"schema_version": 1}, old)
+    lacking = {
+        "schema 1": ("preview.", "model.tracking."),
+        "no look": ("preview.ambient", "preview.appearance", "preview.eye"),
+        "other nodes": (),
+    }[older]
+    old = {name: array for name, array in arrays.items() if not name.startswith(("-", *lacking))}
+    if older == "other nodes":
+        old["preview.ambient"] = old["preview.ambient"][:-1]
+    version = 1 if older == "schema 1" else 2
+    write_tensors(tmp_path / "old.safetensors", header | {"schema_version": version}, old)
     camera, motion = stored.camera.resized(24, 24), stored.motion
     pictures = [
         render_frame(
