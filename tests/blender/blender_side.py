@@ -20,6 +20,11 @@ def install(zip_path):
     )
 
 
+def start_anew():
+    """The start-up file as it comes with Blender; the preferences and our engine stay."""
+    bpy.ops.wm.read_homefile(use_factory_startup=True)
+
+
 def addon(name):
     """A module of the installed add-on."""
     return importlib.import_module(f"{PACKAGE}.partnerface_blender.{name}")

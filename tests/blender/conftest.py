@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real Blender, a fresh one for each test: `in_blender(function)` runs the function in a child.
+"""Real Blender: `in_blender(function)` runs the function in a child.
 
-pytest runs in an environment that has the bpy wheel. Each child has its own empty user folder,
-installs the packaged extension as a user would, and is ended if it takes too long. Functions that
-run in the child are named `blender_…`, take JSON values and return one.
+pytest runs in an environment that has the bpy wheel. Functions that run in the child are named
+`blender_…`, take JSON values and return one. Calls share a child and its engine, as the files of an
+artist's day do, and each begins with a new file. `in_new_blender` is for what needs a Blender of
+its own: preferences, jobs, an engine that is killed, files from another machine. Every child has an
+empty user folder, installs the packaged extension as a user would, and is ended if it takes too
+long.
 """
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -108,24 +113,33 @@ def avatar(engine_python, cache_folder):
     return file
 
 
-@pytest.fixture
-def in_blender(extension_zip, engine_python, cache_folder, tmp_path):
-    """Runs a `blender_…` function of the test's module in a fresh Blender; what it returns."""
+@pytest.fixture(scope="session")
+def environment(engine_python, cache_folder):
+    """The environment of a child with its own user folder: `environment(folder, zip)`."""
 
-    def run(function, *arguments, install=True, python=engine_python):
-        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        environment |= {
-            "BLENDER_USER_RESOURCES": str(tmp_path / "blender"),
+    def of(folder, extension_zip, python=engine_python):
+        (folder / "blender").mkdir(exist_ok=True)
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        return kept | {
+            "BLENDER_USER_RESOURCES": str(folder / "blender"),
             "PARTNERFACE_PYTHON": str(python),
             "PARTNERFACE_CACHE": str(cache_folder),
-            "PARTNERFACE_TEST_ZIP": str(extension_zip) if install else "",
+            "PARTNERFACE_TEST_ZIP": str(extension_zip or ""),
         }
-        (tmp_path / "blender").mkdir(exist_ok=True)
+
+    return of
+
+
+@pytest.fixture
+def in_new_blender(environment, extension_zip, tmp_path):
+    """Runs a `blender_…` function of the test's module in a fresh Blender; what it returns."""
+
+    def run(function, *arguments, install=True, **options):
         call = [function.__code__.co_filename, function.__name__, json.dumps(arguments)]
         try:
             done = subprocess.run(
                 [sys.executable, str(CHILD), *call],
-                env=environment,
+                env=environment(tmp_path, extension_zip if install else None, **options),
                 cwd=tmp_path,
                 capture_output=True,
                 text=True,
@@ -141,5 +155,69 @@ def in_blender(extension_zip, engine_python, cache_folder, tmp_path):
                 f"{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
             )
         return json.loads(results[-1].removeprefix(RESULT))
+
+    return run
+
+
+class OpenBlender:
+    """A Blender that waits for calls."""
+
+    def __init__(self, folder, environment):
+        self.folder, self._calls = folder, itertools.count()
+        self._log = open(folder / "log", "wb+")
+        self._process = subprocess.Popen(
+            [sys.executable, str(CHILD)], env=environment, cwd=folder,
+            stdin=subprocess.PIPE, stdout=self._log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def call(self, function, arguments, folder):
+        """What the function returns; None and what was said where it failed."""
+        result, said_before = self.folder / f"{next(self._calls)}.json", self._log.tell()
+        asked = {"file": function.__code__.co_filename, "function": function.__name__,
+                 "arguments": arguments, "folder": str(folder), "result": str(result)}  # fmt: skip
+        self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+        self._process.stdin.flush()
+        until = time.monotonic() + LIMIT_S
+        while not result.exists() and self._process.poll() is None and time.monotonic() < until:
+            time.sleep(0.01)
+        told = json.loads(result.read_text()) if result.exists() else {"error": "It ended."}
+        if "value" in told:
+            return told["value"], ""
+        said = (self.folder / "log").read_bytes()[said_before:].decode(errors="replace")
+        return None, f"{said[-6000:]}\n{told['error']}"
+
+    def close(self):
+        """Have it leave, and its engine with it; whether it could."""
+        self._process.stdin.close()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+
+@pytest.fixture(scope="session")
+def open_blenders():
+    """The Blender that is open, if any."""
+    found = []
+    yield found
+    for blender in found:
+        blender.close()
+
+
+@pytest.fixture
+def in_blender(open_blenders, environment, extension_zip, tmp_path, tmp_path_factory):
+    """Runs a `blender_…` function in a new file of the open Blender; what it returns."""
+
+    def run(function, *arguments):
+        if not open_blenders:
+            folder = tmp_path_factory.mktemp("open")
+            open_blenders.append(OpenBlender(folder, environment(folder, extension_zip)))
+        value, failed = open_blenders[0].call(function, arguments, tmp_path)
+        if failed:
+            open_blenders.pop().close()  # the next call gets another one
+            pytest.fail(f"{function.__name__} failed in Blender:\n{failed}")
+        return value
 
     return run

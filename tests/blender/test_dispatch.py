@@ -65,8 +65,8 @@ def blender_stops(avatar, folder):
     }
 
 
-def test_a_stop_is_heard_at_once(in_blender, avatar, tmp_path):
-    found = in_blender(blender_stops, str(avatar), str(tmp_path))
+def test_a_stop_is_heard_at_once(in_new_blender, avatar, tmp_path):
+    found = in_new_blender(blender_stops, str(avatar), str(tmp_path))
     for name, (error, seconds) in found["waits"].items():
         assert error == "Cancelled", name
         assert seconds < PATIENCE_S, name

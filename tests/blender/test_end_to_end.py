@@ -151,7 +151,7 @@ def blender_reopens(folder):
 
 
 @pytest.mark.ends
-def test_the_artist_s_whole_way(in_blender, avatar, tmp_path):
+def test_the_artist_s_whole_way(in_blender, in_new_blender, avatar, tmp_path):
     found = in_blender(blender_whole_way, str(avatar), str(tmp_path))
     print(found)
     assert found["covered"] > 0.1
@@ -163,6 +163,6 @@ def test_the_artist_s_whole_way(in_blender, avatar, tmp_path):
     assert found["differ"] > 0.01  # in the pixel where ring and head are most alike
     assert found["wrong_front"] < 0.02
     assert found["wrong_behind"] < 0.02
-    reopened = in_blender(blender_reopens, str(tmp_path))
+    reopened = in_new_blender(blender_reopens, str(tmp_path))
     assert reopened["seen"] > 0.1
     assert reopened["difference"] < 2e-3

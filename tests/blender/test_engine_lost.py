@@ -34,8 +34,8 @@ def blender_still(avatar, folder):
 
 
 @pytest.mark.ends
-def test_a_frame_is_rendered_again_once(in_blender, avatar, tmp_path):
-    found = in_blender(blender_still, str(avatar), str(tmp_path))
+def test_a_frame_is_rendered_again_once(in_new_blender, avatar, tmp_path):
+    found = in_new_blender(blender_still, str(avatar), str(tmp_path))
     assert found["killed"]
     assert found["seen"] > 0.1
     assert found["same"] < 1e-6
@@ -99,8 +99,8 @@ def blender_animation(avatar, folder):
 
 
 @pytest.mark.ends
-def test_an_animation_goes_on_where_it_stopped(in_blender, avatar, tmp_path):
-    found = in_blender(blender_animation, str(avatar), str(tmp_path))
+def test_an_animation_goes_on_where_it_stopped(in_new_blender, avatar, tmp_path):
+    found = in_new_blender(blender_animation, str(avatar), str(tmp_path))
     print(found)
     assert found["once"] == ["", FRAMES]
     said, written, kept = found["twice"]

@@ -52,8 +52,8 @@ def blender_refusals(avatar, folder):
 
 
 @pytest.mark.ends
-def test_each_failure_is_one_sentence(in_blender, avatar, tmp_path):
-    said = in_blender(blender_refusals, str(avatar), str(tmp_path))
+def test_each_failure_is_one_sentence(in_new_blender, avatar, tmp_path):
+    said = in_new_blender(blender_refusals, str(avatar), str(tmp_path))
     assert said.pop("after the kill") == ""
     assert said.pop("sliders alone") == ""
     for what, sentence in said.items():
@@ -78,11 +78,11 @@ def blender_wrong_python():
 
 
 @pytest.mark.parametrize("python", ["/no/such/python", "/bin/false", "the tests' own"])
-def test_a_wrong_engine_python_is_said(in_blender, python):
+def test_a_wrong_engine_python_is_said(in_new_blender, python):
     import sys
 
     chosen = sys.executable if python == "the tests' own" else python
-    for sentence in in_blender(blender_wrong_python, python=chosen):
+    for sentence in in_new_blender(blender_wrong_python, python=chosen):
         assert sentence.endswith(".")
         assert "engine" in sentence.lower()
         assert "Traceback" not in sentence
@@ -95,5 +95,5 @@ def blender_right_python():
 
 
 @pytest.mark.ends
-def test_the_engine_s_own_python_passes_the_check(in_blender):
-    assert in_blender(blender_right_python) == ["FINISHED"]
+def test_the_engine_s_own_python_passes_the_check(in_new_blender):
+    assert in_new_blender(blender_right_python) == ["FINISHED"]

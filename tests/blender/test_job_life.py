@@ -93,11 +93,11 @@ def blender_finds_again(folder):
     return told
 
 
-def test_jobs_live_on_without_blender_and_after_being_killed(in_blender, avatar, tmp_path):
+def test_jobs_live_on_without_blender_and_after_being_killed(in_new_blender, avatar, tmp_path):
     capture = avatar.parents[1] / "capture"
-    asked = in_blender(blender_asks, str(capture), str(tmp_path / "kim"))
+    asked = in_new_blender(blender_asks, str(capture), str(tmp_path / "kim"))
     assert asked["second"] == ["queued", "Waits for its turn"]
-    found = in_blender(blender_finds_again, asked["first"])
+    found = in_new_blender(blender_finds_again, asked["first"])
     assert sorted(found["states"]) == ["queued", "running"]
     assert found["title"] == "Training kim"
     stood, still, said = found["paused"]
@@ -147,18 +147,18 @@ def blender_renders_a_sequence(avatar, out):
             "result": dict(status.result), "folder": str(made.folder)}  # fmt: skip
 
 
-def test_a_sequence_is_rendered_without_blender(in_blender, avatar, tmp_path):
+def test_a_sequence_is_rendered_without_blender(in_new_blender, avatar, tmp_path):
     import numpy as np
 
     out = tmp_path / "frames"
-    found = in_blender(blender_renders_a_sequence, str(avatar), str(out))
+    found = in_new_blender(blender_renders_a_sequence, str(avatar), str(out))
     assert found["state"] == "done", found["said"]
     assert found["frame"] == 3  # the scene is where it was
     assert sorted(path.name for path in out.glob("*.exr")) == ["0002.exr", "0004.exr", "0006.exr"]
     assert found["type"] == "MULTILAYER"
     assert found["folder"] == str(out)
     wanted = np.load(out / "wanted.npz")
-    in_blender(blender_composites, str(out / "0004.exr"), str(tmp_path), 40)
+    in_new_blender(blender_composites, str(out / "0004.exr"), str(tmp_path), 40)
     seen = np.load(tmp_path / "seen.npz")
     np.testing.assert_allclose(seen["Combined"], wanted["colour"], atol=4e-3)
     inside = wanted["depth"] < 1e9

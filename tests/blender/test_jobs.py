@@ -27,8 +27,8 @@ def blender_exports(avatar, folder):
             "vertices": status.result.get("vertices", 0)}  # fmt: skip
 
 
-def test_an_export_runs_to_its_end(in_blender, avatar, tmp_path):
-    found = in_blender(blender_exports, str(avatar), str(tmp_path))
+def test_an_export_runs_to_its_end(in_new_blender, avatar, tmp_path):
+    found = in_new_blender(blender_exports, str(avatar), str(tmp_path))
     assert found["state"] == "done", found["said"]
     assert found["size"] > 1000
     assert found["vertices"] > 100
@@ -58,9 +58,9 @@ def blender_trains_and_cancels(capture, folder):
             "said": ended.sentence, "again": again}  # fmt: skip
 
 
-def test_a_training_is_cancelled(in_blender, avatar, tmp_path):
+def test_a_training_is_cancelled(in_new_blender, avatar, tmp_path):
     capture = avatar.parents[1] / "capture"
-    found = in_blender(blender_trains_and_cancels, str(capture), str(tmp_path))
+    found = in_new_blender(blender_trains_and_cancels, str(capture), str(tmp_path))
     assert found["running"] == "running", found["said"]
     assert found["step"] > 0
     assert found["ended"] == "cancelled", found["said"]
@@ -86,8 +86,8 @@ def blender_fails(folder):
     return {"state": look(chosen.job).state, "said": sentence_of(bpy.ops.partnerface.refresh_job)}
 
 
-def test_a_capture_that_fails_says_why(in_blender, tmp_path):
-    found = in_blender(blender_fails, str(tmp_path))
+def test_a_capture_that_fails_says_why(in_new_blender, tmp_path):
+    found = in_new_blender(blender_fails, str(tmp_path))
     assert found["state"] == "failed"
     assert "clip.mp4" in found["said"]
     assert "Traceback" not in found["said"]

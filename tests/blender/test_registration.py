@@ -16,8 +16,8 @@ def blender_comes_and_goes():
     return seen
 
 
-def test_it_can_be_switched_off_and_on_again(in_blender):
-    on, off, on_again, off_again, on_at_last = in_blender(blender_comes_and_goes)
+def test_it_can_be_switched_off_and_on_again(in_new_blender):
+    on, off, on_again, off_again, on_at_last = in_new_blender(blender_comes_and_goes)
     assert on > 20
     assert off == off_again == []
     assert on == on_again == on_at_last
@@ -33,8 +33,8 @@ def blender_uninstalls(avatar):
     return {"ran": ran, "left": left, "engine": engine.process.poll() is None}
 
 
-def test_uninstalling_leaves_nothing_behind(in_blender, avatar):
-    found = in_blender(blender_uninstalls, str(avatar))
+def test_uninstalling_leaves_nothing_behind(in_new_blender, avatar):
+    found = in_new_blender(blender_uninstalls, str(avatar))
     assert found == {"ran": True, "left": [], "engine": False}
 
 
@@ -55,5 +55,5 @@ def blender_lacks_descriptions():
     return missing
 
 
-def test_every_operator_and_property_is_described(in_blender):
-    assert in_blender(blender_lacks_descriptions) == []
+def test_every_operator_and_property_is_described(in_new_blender):
+    assert in_new_blender(blender_lacks_descriptions) == []

@@ -37,7 +37,7 @@ def blender_opens(blend, folder):
     return told | {"path": rig.partnerface.path, "file": str(links.absolute(rig))}
 
 
-def test_a_blend_moved_with_its_avatar_works(in_blender, avatar, tmp_path):
+def test_a_blend_moved_with_its_avatar_works(in_blender, in_new_blender, avatar, tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     for folder in (here / "avatars", there):
         folder.mkdir(parents=True)
@@ -51,20 +51,20 @@ def test_a_blend_moved_with_its_avatar_works(in_blender, avatar, tmp_path):
     # Beside the .blend, under another name: known by what it is.
     (here / "avatars" / "kim.safetensors").rename(there / "someone.safetensors")
     shutil.copy(avatar.parents[1] / "capture" / "head.safetensors", there / "kim.safetensors")
-    found = in_blender(blender_opens, str(there / "a.blend"), "")
+    found = in_new_blender(blender_opens, str(there / "a.blend"), "")
     assert found["missing"] == []
     assert found["file"] == str(there / "someone.safetensors")
     assert found["path"] == "//someone.safetensors"
 
 
-def test_an_avatar_that_is_gone_is_searched_for(in_blender, avatar, tmp_path):
+def test_an_avatar_that_is_gone_is_searched_for(in_blender, in_new_blender, avatar, tmp_path):
     here, far = tmp_path / "here", tmp_path / "far" / "below" / "deeper"
     for folder in (here, far, tmp_path / "far" / "nothing"):
         folder.mkdir(parents=True)
     shutil.copy(avatar, here / "kim.safetensors")
     in_blender(blender_saves, str(here / "kim.safetensors"), str(tmp_path / "a.blend"))
     (here / "kim.safetensors").rename(far / "lee.safetensors")
-    found = in_blender(blender_opens, str(tmp_path / "a.blend"), str(tmp_path / "far"))
+    found = in_new_blender(blender_opens, str(tmp_path / "a.blend"), str(tmp_path / "far"))
     assert len(found["missing"]) == 1
     for sentence in (found["at use"], found["in vain"], found["no avatar"]):
         assert sentence.endswith(".")

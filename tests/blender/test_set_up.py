@@ -45,8 +45,8 @@ def blender_without_engine(folder):
     return told | {"said": said}
 
 
-def test_without_an_engine_every_way_is_a_sentence(in_blender, tmp_path):
-    found = in_blender(blender_without_engine, str(tmp_path), python="")
+def test_without_an_engine_every_way_is_a_sentence(in_new_blender, tmp_path):
+    found = in_new_blender(blender_without_engine, str(tmp_path), python="")
     assert found["state"] == found["left"] == "none"
     assert "GB" in found["size"]
     assert found["job"] == "failed"
@@ -69,9 +69,9 @@ def blender_chooses(python):
     return [str(addon("preferences").find_engine_python()), addon("preferences").has_engine()]
 
 
-def test_an_environment_of_ones_own_is_taken_once_it_is_checked(in_blender, engine_python):
+def test_an_environment_of_ones_own_is_taken_once_it_is_checked(in_new_blender, engine_python):
     folder = engine_python.parents[1]
-    assert in_blender(blender_chooses, str(folder), python="") == [str(engine_python), True]
+    assert in_new_blender(blender_chooses, str(folder), python="") == [str(engine_python), True]
 
 
 def blender_sets_up(wheels, avatar):
@@ -127,18 +127,18 @@ def blender_repairs(wheels):
 
 
 @pytest.mark.slow
-def test_a_folder_of_wheels_becomes_an_engine(in_blender, avatar, tmp_path):
+def test_a_folder_of_wheels_becomes_an_engine(in_new_blender, avatar, tmp_path):
     wheels = os.environ.get("PARTNERFACE_WHEELS")
     if not wheels:
         pytest.skip("NOT TESTED: set PARTNERFACE_WHEELS to a folder with the engine's wheels")
     (tmp_path / "wheels").symlink_to(wheels, target_is_directory=True)
-    found = in_blender(blender_sets_up, str(tmp_path / "wheels"), str(avatar), python="")
+    found = in_new_blender(blender_sets_up, str(tmp_path / "wheels"), str(avatar), python="")
     assert found["stopped"] == ["cancelled", "broken", False]
     assert found["done"][0] == "done", found["done"]
     assert found["done"][2] == "ready"
     assert found["alpha"] > 0.5
     assert len(set(found["seen"])) > 5  # the bar moves
-    found = in_blender(blender_repairs, str(tmp_path / "wheels"), python="")
+    found = in_new_blender(blender_repairs, str(tmp_path / "wheels"), python="")
     assert found["found"]
     assert "safetensors" in found["lacks"]
     assert found["repaired"] == ["done", ["FINISHED"]]

@@ -73,8 +73,8 @@ def blender_looks(orthographic):
 
 
 @pytest.mark.parametrize("orthographic", [False, True])
-def test_pictures_are_drawn_where_blender_sees_the_head(in_blender, orthographic):
-    found = in_blender(blender_looks, orthographic)
+def test_pictures_are_drawn_where_blender_sees_the_head(in_new_blender, orthographic):
+    found = in_new_blender(blender_looks, orthographic)
     assert found["inside"]
     assert found["size"] != [320, 240], "the head's window should be smaller than the region"
     assert found["pixels"] < 0.01
@@ -103,8 +103,8 @@ def blender_out_of_view():
     return found
 
 
-def test_heads_out_of_view_are_not_asked_for(in_blender):
-    found = in_blender(blender_out_of_view)
+def test_heads_out_of_view_are_not_asked_for(in_new_blender):
+    found = in_new_blender(blender_out_of_view)
     assert found["behind"] is None
     assert found["aside"] is None
     assert found["around"] == [320, 240]
@@ -119,8 +119,8 @@ def blender_ladders():
     return [[[r.side, r.quality] for r in wishes.ladder(*size)] for size in sizes]
 
 
-def test_pictures_come_coarse_then_fine_then_as_chosen(in_blender):
-    exact, preview, small = in_blender(blender_ladders)
+def test_pictures_come_coarse_then_fine_then_as_chosen(in_new_blender):
+    exact, preview, small = in_new_blender(blender_ladders)
     assert exact == [[96, "preview"], [512, "preview"], [512, "exact"]]
     assert preview == [[96, "preview"], [512, "preview"]]
     assert small == [[100, "preview"], [100, "frame-baked"]]
@@ -189,8 +189,8 @@ def blender_feeds(avatar):
     }  # fmt: skip
 
 
-def test_engine_is_started_and_asked_without_a_wait(in_blender, avatar):
-    found = in_blender(blender_feeds, str(avatar))
+def test_engine_is_started_and_asked_without_a_wait(in_new_blender, avatar):
+    found = in_new_blender(blender_feeds, str(avatar))
     assert found["returned"] < 0.05
     assert "starting the engine …" in found["said"]
     assert found["sizes"][-1] == [1, 64]
@@ -225,8 +225,8 @@ def blender_outdates(avatar):
 
 
 @pytest.mark.ends
-def test_newer_wish_ends_the_refinement_of_an_older_one(in_blender, avatar):
-    found = in_blender(blender_outdates, str(avatar))
+def test_newer_wish_ends_the_refinement_of_an_older_one(in_new_blender, avatar):
+    found = in_new_blender(blender_outdates, str(avatar))
     assert found["same"]
     assert found["seconds"] < 30, "the outdated picture was waited for"
 
@@ -245,8 +245,8 @@ def blender_holds(avatar):
     return {"held": held, "rung": feed.picture("slot").rung}
 
 
-def test_views_leave_the_engine_to_a_final_render(in_blender, avatar):
-    assert in_blender(blender_holds, str(avatar)) == {"held": True, "rung": 1}
+def test_views_leave_the_engine_to_a_final_render(in_new_blender, avatar):
+    assert in_new_blender(blender_holds, str(avatar)) == {"held": True, "rung": 1}
 
 
 def blender_fails(avatar, folder):
@@ -266,8 +266,8 @@ def blender_fails(avatar, folder):
     return [sentence, again_at_once, feed.failure("slot")]
 
 
-def test_failure_is_a_sentence_and_the_next_change_tries_again(in_blender, avatar, tmp_path):
-    sentence, again_at_once, afterwards = in_blender(blender_fails, str(avatar), str(tmp_path))
+def test_failure_is_a_sentence_and_the_next_change_tries_again(in_new_blender, avatar, tmp_path):
+    sentence, again_at_once, afterwards = in_new_blender(blender_fails, str(avatar), str(tmp_path))
     assert sentence.startswith("There is no avatar file")
     assert not again_at_once
     assert afterwards == ""
@@ -293,8 +293,8 @@ def blender_dies(avatar):
 
 
 @pytest.mark.ends
-def test_killed_engine_is_told_and_started_again(in_blender, avatar):
-    sentence, another, picture = in_blender(blender_dies, str(avatar))
+def test_killed_engine_is_told_and_started_again(in_new_blender, avatar):
+    sentence, another, picture = in_new_blender(blender_dies, str(avatar))
     assert "killed by signal 9" in sentence
     assert another
     assert picture
@@ -347,8 +347,8 @@ def blender_shows(avatar):
     return found
 
 
-def test_hidden_avatars_are_not_shown_and_instances_are(in_blender, avatar):
-    found = in_blender(blender_shows, str(avatar))
+def test_hidden_avatars_are_not_shown_and_instances_are(in_new_blender, avatar):
+    found = in_new_blender(blender_shows, str(avatar))
     name = found["plain"][0][0]
     assert found["plain"] == [[name, 0.0]]
     assert found["eye"] == found["monitor"] == found["off"] == []
@@ -377,8 +377,8 @@ def blender_covers(avatar):
     return seen
 
 
-def test_head_mesh_makes_way_and_comes_back_as_it_was(in_blender, avatar):
-    shown, hidden, at_last = in_blender(blender_covers, str(avatar))
+def test_head_mesh_makes_way_and_comes_back_as_it_was(in_new_blender, avatar):
+    shown, hidden, at_last = in_new_blender(blender_covers, str(avatar))
     assert shown == [False, True, False]
     assert hidden == [True, True, True]
     assert at_last == [True, 1]
@@ -394,5 +394,5 @@ def blender_grows():
     return [float(grown[4, 4]), float(grown[4, 3]), float(grown[4, 8]), bool(grown[0, 0] > 1e9)]
 
 
-def test_depths_reach_a_little_beyond_the_head(in_blender):
-    assert in_blender(blender_grows) == [2.0, 2.0, 1.0, True]
+def test_depths_reach_a_little_beyond_the_head(in_new_blender):
+    assert in_new_blender(blender_grows) == [2.0, 2.0, 1.0, True]
