@@ -81,7 +81,7 @@ def choose(scene, engine):
         scene.cycles.samples, scene.cycles.use_denoising = 48, False
         scene.cycles.max_bounces = 0
     else:
-        scene.eevee.taa_render_samples = 16
+        scene.eevee.taa_render_samples = 4
 
 
 def show_matte(scene, name):
