@@ -20,7 +20,7 @@ SOLID = math.log(600.0)  # log of 1/m, 2 mm under the skin and deeper
 HAZE = math.log(4.0)  # 4 mm above it and farther out
 INSIDE, OUTSIDE = -0.002, 0.004  # m
 POINTS = 1 << 17
-BATCH = 1 << 14
+BATCH = 1 << 13
 STEPS = 96
 NEAR = 0.006  # m, spread of the points around the skin
 SMALLEST = 1e-6
@@ -37,7 +37,7 @@ def start_from_head(avatar: Avatar, random: np.random.Generator) -> None:
     field = avatar.field
     optimiser = torch.optim.Adam(
         [{"params": [field.table], "lr": 1e-2}, {"params": field.density.parameters(), "lr": 3e-3}],
-        betas=(0.9, 0.99), eps=1e-15,
+        betas=(0.9, 0.99), eps=1e-15, fused=True,
     )  # fmt: skip
     for _ in range(STEPS):
         chosen = torch.from_numpy(random.integers(len(points), size=BATCH)).to(avatar.device)
