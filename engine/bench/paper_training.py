@@ -73,7 +73,8 @@ def _step(
     for shaded in avatar.shade(pose, rays, condition, training=True):
         total = total + losses(
             settings, shaded.colour, shaded.alpha, shaded.weights, target, background,
-            shaded.samples, shaded.deformed, *per_frame.size(rows), bias.size(), stage_two=False,
+            shaded.samples, shaded.deformed, *per_frame.size(rows), bias.size(),
+            torch.zeros_like(shaded.alpha), stage_two=False,
         ).total  # fmt: skip
     optimiser.zero_grad(set_to_none=True)
     total.backward()

@@ -23,6 +23,7 @@ from ..render.camera import Camera
 from ..render.posing import FrameCells, Pose, Poser
 from ..render.sampling import frame_rows, sample
 from .checkpoints import Progress
+from .floating import floating_heights, heights_at
 from .frames import TrainingFrames, pixel_boxes, random_rays
 from .losses import losses
 from .per_frame import PerFrame
@@ -100,7 +101,7 @@ def train(
         avatar.occupancy.start(avatar.skin, avatar.low, avatar.size, avatar.config.shell)
         start_from_head(avatar, random)
         save()
-    grown = poser.grown_occupancy()
+    grown, heights = poser.grown_occupancy(), floating_heights(avatar)
     saved, watch = time.time(), Watch()
     while progress.step < settings.steps:
         began, step = time.time(), progress.step
@@ -139,13 +140,16 @@ def train(
         with autocast(avatar.device):
             frame = frame_rows(samples.frame, len(chosen))
             result = avatar.evaluate(samples.x_canonical, samples.view, frame, condition, labels)
-        colour, alpha, weights = composite(
-            result.sigma * samples.length, result.rgb, samples.ray_start, samples.ray_count
-        )
+        height = heights_at(heights, avatar.unit(samples.x_canonical))
+        seen, alpha, weights = composite(
+            result.sigma * samples.length, torch.cat([result.rgb, height[:, None]], 1),
+            samples.ray_start, samples.ray_count,
+        )  # fmt: skip
+        colour, floating = seen.split([3, 1], 1)
         background = torch.rand(len(target), 3, device=target.device)
         loss = losses(
             settings, colour, alpha, weights, target, background, samples, result.deformed,
-            *per_frame.size(rows), avatar.tracking.size(), stage_two=stage_two,
+            *per_frame.size(rows), avatar.tracking.size(), floating, stage_two=stage_two,
         )  # fmt: skip
         if watch.observe(loss.value, alpha, target[:, 3]):
             go_back(watch.trouble, progress, restore)

@@ -34,6 +34,7 @@ def losses(
     code_size: Tensor,
     correction_size: Tensor,
     bias_size: Tensor,
+    floating: Tensor,
     *,
     stage_two: bool,
 ) -> Losses:
@@ -51,6 +52,7 @@ def losses(
         code_size: mean square of the codes.
         correction_size: squares of the corrections.
         bias_size: mean squares of the tracker's bias.
+        floating: [R] m above the skin, as rendered (`floating_heights`).
         stage_two: whether the partition is soft by now.
     """
     matte = target[:, 3:]
@@ -66,6 +68,7 @@ def losses(
     total = total + partition * cross
     total = total + settings.loss_code * code_size + settings.loss_correction * correction_size
     total = total + settings.loss_bias * bias_size
+    total = total + settings.loss_float * floating.mean()
     return Losses(total, float(total.detach()), float(error.detach().square().mean()))
 
 

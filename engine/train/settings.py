@@ -60,6 +60,8 @@ class TrainSettings:
     """… and in stage two, where it keeps the parts compact and their names true."""
     loss_correction: float = 1.0
     """Weight of the squared corrections (rad, m, coefficients)."""
+    loss_float: float = 3.0
+    """Weight of the height above skin and hair (m) from where a ray's light comes (`floating`)."""
     occupancy_from: int = 96
     """Steps before anything counts as empty."""
     occupancy_every: int = 16
@@ -85,6 +87,7 @@ VARIANTS: dict[str, tuple[dict, dict]] = {
     "no-codes": ({}, {"codes": False}),
     "no-corrections": ({}, {"corrections": False}),
     "no-bias": ({}, {"tracker_bias": False}),
+    "no-float": ({}, {"loss_float": 0.0}),
     "parts-1": ({"parts": 1, "local_width": 252}, {}),
     "parts-4": ({"parts": 4, "local_width": 105}, {}),
     "parts-16": ({"parts": 16, "local_width": 38}, {}),

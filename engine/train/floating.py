@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What floats before the skin, as a share of the loss.
+
+A video from the front hardly says how far from the camera a colour lies: a haze before the skin
+explains it as well as the skin does, in the mouth as beside the nose. Of the two the skin is taken.
+Each ray pays for how far above the canonical face the light that it sees comes from, beyond what
+the tracker may be wrong by. Everywhere else hair is free to stand, or to hang.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import grid_sample
+
+from ..avatar.model import Avatar
+from ..head.model import PARTS, QUERIED_REGIONS
+from ..head.skinning import canonical_vertices
+from ..kernels.nearest import PosedMeshes
+
+SKIN = 0.004  # m above the head model's face that count as its skin …
+HAIR = 0.03  # … and above the rest of the head
+
+
+@torch.no_grad()
+def floating_heights(avatar: Avatar) -> Tensor:
+    """[G, G, G] m at the occupancy's cells: how far above face and hair they are, 0 under them."""
+    grid, skin, head = avatar.occupancy, avatar.skin, avatar.head
+    height = grid.clearance.float().flatten()
+    above = (height > SKIN).nonzero()[:, 0]
+    vertices = canonical_vertices(skin)
+    meshes = PosedMeshes(skin.faces, avatar.device)
+    meshes.pose(vertices[None])
+    centres = grid.centres(above) * avatar.size + avatar.low
+    still = torch.zeros(len(above), dtype=torch.int32, device=avatar.device)
+    face, _, _ = meshes.nearest(centres, still, avatar.config.shell)
+    used = np.unique(head.faces_in(*QUERIED_REGIONS))  # whose vertices the skin's are
+    rest = torch.from_numpy(head.vertex_part[used] == PARTS.index("rest")).to(avatar.device)
+    hairy = rest[skin.faces[face.clamp_min(0).long()].long()].any(1)
+    heights = torch.zeros_like(height)
+    heights[above] = (height[above] - torch.where(hairy, HAIR, SKIN)).clamp_min(0)
+    return heights.view(grid.cells, grid.cells, grid.cells)
+
+
+def heights_at(heights: Tensor, u: Tensor) -> Tensor:
+    """Heights [G, G, G] at the cells' centres → [S] at points [S, 3] of the unit cube."""
+    place = (u.detach() * 2 - 1).flip(1)[None, None, None]  # grid_sample's x is the last axis
+    found = grid_sample(heights[None, None], place, padding_mode="border", align_corners=False)
+    return found.view(-1)
