@@ -61,7 +61,7 @@ class TrainSettings:
     loss_correction: float = 1.0
     """Weight of the squared corrections (rad, m, coefficients)."""
     loss_float: float = 3.0
-    """Weight of the height above skin and hair (m) from where a ray's light comes (`floating`)."""
+    """Weight of the height above face and hair (m) from where a ray's light comes (`floating`)."""
     occupancy_from: int = 96
     """Steps before anything counts as empty."""
     occupancy_every: int = 16
