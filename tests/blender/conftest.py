@@ -163,38 +163,44 @@ class OpenBlender:
     """A Blender that waits for calls."""
 
     def __init__(self, folder, environment):
-        self.folder, self._calls = folder, itertools.count()
-        self._log = open(folder / "log", "wb+")
-        self._process = subprocess.Popen(
-            [sys.executable, str(CHILD)], env=environment, cwd=folder,
-            stdin=subprocess.PIPE, stdout=self._log, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        self.folder, self._calls, self._log = folder, itertools.count(), folder / "log"
+        with open(self._log, "wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, str(CHILD)], env=environment, cwd=folder,
+                stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    @property
+    def alive(self):
+        """Whether it can be called."""
+        return self._process.poll() is None
 
     def call(self, function, arguments, folder):
         """What the function returns; None and what was said where it failed."""
-        result, said_before = self.folder / f"{next(self._calls)}.json", self._log.tell()
+        result = self.folder / f"{next(self._calls)}.json"
+        said_before = self._log.stat().st_size
         asked = {"file": function.__code__.co_filename, "function": function.__name__,
                  "arguments": arguments, "folder": str(folder), "result": str(result)}  # fmt: skip
         self._process.stdin.write(json.dumps(asked).encode() + b"\n")
         self._process.stdin.flush()
         until = time.monotonic() + LIMIT_S
-        while not result.exists() and self._process.poll() is None and time.monotonic() < until:
+        while not result.exists() and self.alive and time.monotonic() < until:
             time.sleep(0.01)
-        told = json.loads(result.read_text()) if result.exists() else {"error": "It ended."}
+        nothing = {"error": f"It ended, or took more than {LIMIT_S} s."}
+        told = json.loads(result.read_text()) if result.exists() else nothing
         if "value" in told:
             return told["value"], ""
-        said = (self.folder / "log").read_bytes()[said_before:].decode(errors="replace")
+        said = self._log.read_bytes()[said_before:].decode(errors="replace")
         return None, f"{said[-6000:]}\n{told['error']}"
 
     def close(self):
-        """Have it leave, and its engine with it; whether it could."""
+        """Have it leave, or end it; its engine goes with it."""
         self._process.stdin.close()
         try:
             self._process.wait(20)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._log.close()
 
 
 @pytest.fixture(scope="session")
@@ -211,6 +217,8 @@ def in_blender(open_blenders, environment, extension_zip, tmp_path, tmp_path_fac
     """Runs a `blender_…` function in a new file of the open Blender; what it returns."""
 
     def run(function, *arguments):
+        if open_blenders and not open_blenders[0].alive:
+            open_blenders.pop()
         if not open_blenders:
             folder = tmp_path_factory.mktemp("open")
             open_blenders.append(OpenBlender(folder, environment(folder, extension_zip)))
