@@ -23,6 +23,7 @@ class PreviewShader:
         stands = torch.from_numpy(scene.camera.eye).float().to(avatar.device)
         eye = canonical_eye(avatar, stands, scene.pose.transforms[0])
         moved = scene.once("lattice", moved_lattice)
+        scene.check()
         look = preview_of(avatar).look
         offset, tint = frame_change(avatar, lattice, moved, scene.condition, eye, look)
         scene.check()

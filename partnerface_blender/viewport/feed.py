@@ -18,7 +18,7 @@ from ..connection.engine_link import EngineSettings
 from ..connection.engine_process import RenderRequest
 from ..failures import own_mistake
 from .pictures import Picture, ready
-from .wishes import Wish, at_side
+from .wishes import Pace, Wish, at_side
 
 SETTLED_S = 0.15  # how long a wish must stand before it is refined
 
@@ -55,6 +55,7 @@ class Feed:
 
     def __init__(self) -> None:
         self.share = 1.0  # of the time that refinements may compute
+        self.pace = Pace()
         self.version = 0  # changes when there is something new to draw
         self._slots: dict[Hashable, Slot] = {}
         self._changed = threading.Condition()
@@ -218,9 +219,12 @@ class Feed:
             avatar, at_side(wish.camera, rung.side), wish.psi, wish.theta, wish.translation,
             rung.quality, ("combined", "depth"),
         )  # fmt: skip
+        began = time.monotonic()
         planes = engine_link.render(
             settings, request, should_stop=lambda: self._is_outdated(task), on_progress=_ignore
         )
+        if task.rung == 0:
+            self.pace.learn(rung.side, time.monotonic() - began)
         return Picture(*ready(planes), wish.placing, wish.key, task.rung)
 
     def _is_outdated(self, task: Task) -> bool:

@@ -151,7 +151,8 @@ def _wish(
         _views.feed.forget(key)
         return
     values = parameters.read_parameters(rig, depsgraph, header["expression_names"])
-    rungs = ladder(sight.side, chosen.largest_side, chosen.quality)
+    coarse = _views.feed.pace.side
+    rungs = ladder(sight.side, chosen.largest_side, chosen.quality, coarse)
     wish = Wish(
         path, sight.camera, values.psi, values.theta, values.translation, rungs, sight.placing
     )

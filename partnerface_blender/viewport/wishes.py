@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-COARSE_SIDE = 96  # px, of the picture that comes at once …
-WORTH_IT = 1.5  # … where at least so many times as many are shown
+WORTH_IT = 1.5  # times the coarse picture's side: where less is shown, the fine one comes at once
+AT_ONCE_S = (0.09, 0.15)  # what a coarse picture may take: less can be finer, more is too fine
+LEAST, FIRST, MOST = 64, 96, 256  # px along a coarse picture's side; fewer would save nothing
+STEP = 1.25  # by which it changes
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,21 @@ class Rung:
 
     side: int  # px, the longest side of its picture
     quality: str
+
+
+class Pace:
+    """How many pixels a coarse picture may have on this machine, with what else runs on it."""
+
+    def __init__(self) -> None:
+        self.side = FIRST  # px
+
+    def learn(self, side: int, seconds: float) -> None:
+        """Take in how long a picture of `side` px took."""
+        quick, slow = AT_ONCE_S
+        if seconds > slow:
+            self.side = max(round(self.side / STEP), LEAST)
+        elif seconds < quick and side >= self.side:
+            self.side = min(round(self.side * STEP), MOST)
 
 
 @dataclass(frozen=True)
@@ -35,24 +52,24 @@ class Wish:
     translation: np.ndarray  # [3]
     rungs: tuple[Rung, ...]
     placing: object = None  # where its pictures belong in the scene; see `pictures.Placing`
-    key: bytes = field(init=False)  # equal for wishes whose pictures are the same
+    key: bytes = field(init=False)  # equal for wishes whose last pictures are the same
 
     def __post_init__(self) -> None:
         camera = sorted((name, np.round(np.asarray(x, np.float64), 9).tolist())
                         for name, x in self.camera.items())  # fmt: skip
-        digest = hashlib.sha256(repr((str(self.path), camera, self.rungs)).encode())
+        digest = hashlib.sha256(repr((str(self.path), camera, self.rungs[-1])).encode())
         for array in (self.psi, self.theta, self.translation):
             digest.update(np.ascontiguousarray(array, np.float32).tobytes())
         object.__setattr__(self, "key", digest.digest())
 
 
-def ladder(shown_side: int, largest_side: int, quality: str) -> tuple[Rung, ...]:
+def ladder(shown_side: int, largest_side: int, quality: str, coarse_side: int) -> tuple[Rung, ...]:
     """The rungs for an avatar that takes `shown_side` px of the viewport.
 
     Each rung costs more than the one before; rungs that would show nothing new are left out.
     """
     fine = max(1, min(shown_side, largest_side))
-    coarse = COARSE_SIDE if fine > WORTH_IT * COARSE_SIDE else fine
+    coarse = coarse_side if fine > WORTH_IT * coarse_side else fine
     steps = [Rung(coarse, "preview"), Rung(fine, "preview"), Rung(fine, quality)]
     return tuple(step for n, step in enumerate(steps) if step not in steps[:n])
 
