@@ -6,20 +6,33 @@ neighbours on either side, unknown by unknown. The matrix is thus banded, and a 
 proportion to the number of frames.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import scipy.linalg
 import torch
 from torch import Tensor
 
-from .landmark_terms import LandmarkTerms, Normal
+from .landmark_terms import Normal
 from .priors import Priors, psi_ceiling
 from .unknowns import JAW_TURN, OWN, PLACE, ROTATION, SIZE, Frames, Subject, turn_between
 
 DAMPING = (1e-4, 1e4)  # least and most of a diagonal entry's share that is added to it
 ENOUGH = 1e-5  # a step that lowers the cost by less than this share ends the search
+
+
+class Term(Protocol):
+    """Something seen in N frames, and how far a guess is from it."""
+
+    def cost(self, frames: Frames, subject: Subject) -> Tensor:
+        """[N] the penalty."""
+        ...
+
+    def normal(self, frames: Frames, subject: Subject) -> Normal:
+        """The normal equations of each frame's own unknowns."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -91,7 +104,7 @@ class Chain:
         return bend, weight * self.even[:, None], (penalty * self.even).sum()
 
     def settle(
-        self, frames: Frames, subject: Subject, landmarks: LandmarkTerms, iterations: int,
+        self, frames: Frames, subject: Subject, terms: Sequence[Term], iterations: int,
         report: Callable[[], None], *, free: slice | None = None, held: int = 0,
     ) -> Frames:  # fmt: skip
         """The frames after Gauss-Newton steps that lower the cost.
@@ -99,17 +112,17 @@ class Chain:
         Args:
             frames: where to start.
             subject: what is shared, and stays.
-            landmarks: of the same frames.
+            terms: what is seen in the same frames.
             iterations: at most.
             report: told of each.
             free: the unknowns that move; all when None.
             held: so many frames at the beginning stay where they are.
         """
-        damping, cost = DAMPING[0], self._cost(frames, subject, landmarks)
+        damping, cost = DAMPING[0], self._cost(frames, subject, terms)
         for _ in range(iterations):
-            (single, _), seen = self.single(frames), landmarks.normal(frames, subject)
-            matrix = single.matrix + seen.matrix.cpu()
-            gradient = single.gradient + seen.gradient.cpu()
+            (single, _), seen = self.single(frames), [t.normal(frames, subject) for t in terms]
+            matrix = single.matrix + sum(part.matrix.cpu() for part in seen)
+            gradient = single.gradient + sum(part.gradient.cpu() for part in seen)
             bend, weight, _ = self.bends(frames, subject)
             before = cost
             while damping < DAMPING[1]:
@@ -119,7 +132,7 @@ class Chain:
                     damping *= 10
                     continue
                 tried = frames.moved(step.to(frames.psi))
-                lowered = self._cost(tried, subject, landmarks)
+                lowered = self._cost(tried, subject, terms)
                 if lowered <= cost:
                     frames, cost = tried, lowered
                     break
@@ -130,9 +143,9 @@ class Chain:
                 break
         return frames
 
-    def _cost(self, frames: Frames, subject: Subject, landmarks: LandmarkTerms) -> float:
-        single, seen = self.single(frames)[1].sum(), landmarks.cost(frames, subject).sum()
-        return float(single) + float(seen) + float(self.bends(frames, subject)[2])
+    def _cost(self, frames: Frames, subject: Subject, terms: Sequence[Term]) -> float:
+        costs = [self.single(frames)[1], *(term.cost(frames, subject) for term in terms)]
+        return sum(float(cost.sum()) for cost in costs) + float(self.bends(frames, subject)[2])
 
 
 def banded_step(

@@ -6,24 +6,24 @@ this subject's own correspondence offsets. Then the motion is, for the whole cli
 go on from each other, so that time grows with the number of frames.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 
 from ..head.model import JAW, HeadModel
-from .chain import Chain
+from .chain import Chain, Term
+from .hair import Hair
 from .landmark_head import LandmarkHead
 from .landmark_rows import CAMERA_FROM_WORLD, LEFT_EYE_OUTER, RIGHT_EYE_OUTER, Points
 from .landmark_terms import LandmarkTerms
-from .outline import Outlines, OutlineTerms
+from .outline import Outlines, OutlineTerms, outwards
 from .pose import FOCAL_GUESS, first_subject, rigid_frames
 from .priors import Priors
 from .shared import KeyFrames
-from .unknowns import Frames, Subject, rotation_vectors
+from .unknowns import RIGID, Frames, Subject, rotation_vectors
 
-RIGID = slice(0, 6)  # the unknowns of a rigid head
 # What moves of the key frames' own, whether the offsets do, and how many steps at most.
 STAGES = ((RIGID, False, 12), (None, False, 25), (None, True, 15))
 FRAME_STAGES = ((RIGID, 4), (None, 15))
@@ -43,6 +43,7 @@ class Fit:
     theta: np.ndarray  # [N, J, 3] float32 rad
     translation: np.ndarray  # [N, 3] float32 m
     offset: np.ndarray  # [L, 3] float32 m, the subject's correspondences, beyond the model's
+    hair: np.ndarray  # [V] float32 m, how far vertices stand off the model's along `outwards`
     error: np.ndarray  # [N, 2] float32 px of the clip: landmarks' mean without, with `offset`
     eye_distance: np.ndarray  # [N] float32 px of the clip, between the outer corners as seen
     held_out: (
@@ -61,7 +62,7 @@ class Fit:
 
     def only(self, kept: np.ndarray) -> "Fit":
         """The same with some of its frames [N] bool."""
-        shared = ("beta", "lens", "offset")
+        shared = ("beta", "lens", "offset", "hair")
         arrays = self.to_arrays()
         return Fit(**{n: a if n in shared else a[kept] for n, a in arrays.items()})
 
@@ -116,8 +117,8 @@ def fit_clip(
         picture: the clip's width and height, px; its centre is the principal point.
         device: where to compute.
         report: told how much is done, of `STEPS`.
-        outlines: the person's masks in the key frames; without them cranium and ears stay the
-            mean's.
+        outlines: the person's masks in all frames; without them cranium and ears stay the mean's,
+            and landmarks alone tell the pose.
         slide: [L, 5, 3] m, how the landmarks slide as the head turns (`slide.py`).
         priors: their strengths.
     """
@@ -131,17 +132,24 @@ def fit_clip(
             head = LandmarkHead.of(model, model.mean.landmarks468, device)
             terms = LandmarkTerms.of(Points.of(head, slide), seen, priors)
             chain = Chain.of(priors, numbers, model.mean.expression_names)
-            skull = outlines and OutlineTerms.of(outlines, model, terms.points, centre, priors)
-            keys = torch.as_tensor(choose_keys(points) if outlines is None else outlines.keys)
-            key_frames = KeyFrames(terms[keys], skull, chain, FOCAL_GUESS * max(picture))
-            subject = _meet(key_frames, report)
-            frames = _follow(terms, chain, subject, report)
-            return _finish(frames, subject, terms, chain, points)
+            keys = torch.as_tensor(choose_keys(points))
+            outline = at_keys = None
+            if outlines is not None:
+                outline = OutlineTerms.of(outlines, model, terms.points, centre, priors)
+                at_keys = outline[keys]
+            key_frames = KeyFrames(terms[keys], at_keys, chain, FOCAL_GUESS * max(picture))
+            subject, met = _meet(key_frames, report)
+            hair, whole = np.zeros(len(model.mean.vertices), np.float32), [terms]
+            if outline is not None and at_keys is not None:
+                hair = Hair.of(model).fit(at_keys, model, met, subject)
+                whole.append(outline.with_hair(hair, outwards(model)))
+            frames = _follow(whole, chain, subject, report)
+            return _finish(frames, subject, hair, terms, chain, points)
     finally:
         torch.set_num_threads(threads)
 
 
-def _meet(keys: KeyFrames, report: Callable[[int], None]) -> Subject:
+def _meet(keys: KeyFrames, report: Callable[[int], None]) -> tuple[Subject, Frames]:
     """What all frames share."""
     points, done = keys.landmarks.points, 0
 
@@ -154,16 +162,18 @@ def _meet(keys: KeyFrames, report: Callable[[int], None]) -> Subject:
     frames = rigid_frames(points, subject, keys.landmarks.seen, len(keys.chain.one_sided))
     for free, offsets, steps in STAGES:
         frames, subject = keys.settle(frames, subject, steps, tell, free=free, offsets=offsets)
-    return subject
+    return subject, frames
 
 
 def _follow(
-    terms: LandmarkTerms, chain: Chain, subject: Subject, report: Callable[[int], None]
-) -> Frames:
-    """The motion of the whole clip for a known subject, window by window."""
-    count, start = len(terms.seen), 0
+    terms: list[LandmarkTerms | OutlineTerms], chain: Chain, subject: Subject,
+    report: Callable[[int], None],
+) -> Frames:  # fmt: skip
+    """The motion of the whole clip for a known subject, window by window; landmarks come first."""
+    landmarks = terms[0]
+    count, start = len(landmarks.seen), 0
     most = max(WINDOW * USUAL // (USUAL + len(chain.one_sided)), 2 * OVERLAP)
-    whole = rigid_frames(terms.points, subject, terms.seen, len(chain.one_sided))
+    whole = rigid_frames(landmarks.points, subject, landmarks.seen, len(chain.one_sided))
     while True:
         window = slice(start, min(start + most, count))
 
@@ -171,9 +181,8 @@ def _follow(
             frames = window.start + (window.stop - window.start) * share
             report(MEETING + int((STEPS - MEETING) * frames / count))
 
-        part = _settled(
-            whole[window], chain[window], subject, terms[window], 2 if start else 0, tell
-        )
+        seen = [term[window] for term in terms]
+        part = _settled(whole[window], chain[window], subject, seen, 2 if start else 0, tell)
         whole = whole.put(start, part)
         tell(1.0)
         if window.stop == count:
@@ -182,7 +191,7 @@ def _follow(
 
 
 def _settled(
-    frames: Frames, chain: Chain, subject: Subject, terms: LandmarkTerms, held: int,
+    frames: Frames, chain: Chain, subject: Subject, terms: Sequence[Term], held: int,
     report: Callable[[float], None],
 ) -> Frames:  # fmt: skip
     """A window's motion; its first `held` frames are known already."""
@@ -199,8 +208,9 @@ def _settled(
 
 
 def _finish(
-    frames: Frames, subject: Subject, terms: LandmarkTerms, chain: Chain, points: np.ndarray
-) -> Fit:
+    frames: Frames, subject: Subject, hair: np.ndarray, terms: LandmarkTerms, chain: Chain,
+    points: np.ndarray,
+) -> Fit:  # fmt: skip
     """Clamp what the priors only discourage, measure, and place the camera."""
     device = frames.psi.device
     one_sided, most = chain.one_sided.to(frames.psi), chain.most.to(frames.psi)
@@ -232,7 +242,9 @@ def _finish(
     lens = np.array([float(subject.focal), float(distance)])
     numbers = {name: value.cpu().numpy().astype(np.float32) for name, value in arrays.items()}
     held_out = (np.arange(len(points)) % 2).astype(np.uint8)
-    return Fit(lens=lens, eye_distance=eyes.astype(np.float32), held_out=held_out, **numbers)
+    return Fit(
+        hair=hair, lens=lens, eye_distance=eyes.astype(np.float32), held_out=held_out, **numbers
+    )
 
 
 def figures(fit: Fit) -> dict[str, float]:

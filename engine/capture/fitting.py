@@ -12,13 +12,13 @@ from ..head.model import Head, HeadModel
 from ..jobs import Job
 from ..render.camera import Camera
 from .crop import Crop, choose_crop
-from .fit import STEPS, Fit, choose_keys, fit_clip
+from .fit import STEPS, Fit, fit_clip
 from .folder import MIN_FRAMES
 from .gaze import eye_rotations
 from .marks import FACE_POINTS
 from .mediapipe_models import MediaPipeMatte
+from .outline import MASK_SIZE, Outlines, outside_distance, outwards
 from .outline import SIZE as OUTLINE_SIZE
-from .outline import Outlines, outside_distance
 from .pose import WORLD_AXES
 from .posture import bend_neck
 from .slide import measured_slide
@@ -68,12 +68,13 @@ def fit_track(
 
 
 def fitted_subject(model: HeadModel, fit: Fit) -> Head:
-    """The subject's head, with its own correspondence offsets."""
+    """The subject's head, with its own hair and correspondence offsets."""
     head = model.subject(fit.beta)
-    points = head.landmarks468
+    points, hair = head.landmarks468, fit.hair[:, None] * outwards(model)
     return replace(
-        head, landmarks468=replace(points, offset=(points.offset + fit.offset).astype(np.float32))
-    )
+        head, vertices=head.vertices + hair, static_offset=hair,
+        landmarks468=replace(points, offset=(points.offset + fit.offset).astype(np.float32)),
+    )  # fmt: skip
 
 
 def fitted_camera(fit: Fit, clip: Source, crop: Crop) -> Camera:
@@ -87,19 +88,19 @@ def fitted_camera(fit: Fit, clip: Source, crop: Crop) -> Camera:
 
 
 def _outlines(track: Usable, clip: Source, job: Job) -> Outlines:
-    """Where the person is in the key frames."""
+    """Where the person is in every frame."""
     faces = track.points[:, :FACE_POINTS]
-    crop = choose_crop(faces, clip.width, clip.height, OUTLINE_SIZE)
-    keys = choose_keys(faces)
-    maps: list[np.ndarray] = []
+    crop = choose_crop(faces, clip.width, clip.height, MASK_SIZE)
+    row = {number: n for n, number in enumerate(track.frames)}
+    outside = np.zeros((len(row), OUTLINE_SIZE, OUTLINE_SIZE), np.float16)  # no edge, no say
     model = MediaPipeMatte()
     try:
-        for _, frame in clip.read_only(track.frames[i] for i in keys):
-            job.update("Looking at the outline", len(maps), len(keys))
-            maps.append(outside_distance(model.person(crop.picture(frame))))
+        for number, frame in clip.read_only(track.frames):
+            job.update("Looking at the outline", row[number], len(row))
+            outside[row[number]] = outside_distance(model.person(crop.picture(frame)), OUTLINE_SIZE)
     finally:
         model.close()
-    return Outlines(keys[: len(maps)], np.stack(maps), crop)
+    return Outlines(outside, crop)
 
 
 def _with_gaze(fit: Fit, model: HeadModel, points: np.ndarray, clip: Source) -> Fit:

@@ -6,7 +6,7 @@ are those of its three vertices, blended. What `head.skinning` does with vertice
 landmarks, and the correspondence offsets are added where they belong, in the neutral pose.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -54,6 +54,22 @@ class LandmarkHead:
         )
         known = tensor(points.weights.any(1))
         return cls(mean, tensor(_blend(points, model.identities)), tensor(joints), known)
+
+    def rows(self, which: Tensor) -> "LandmarkHead":
+        """Some of the points."""
+        mean = self.mean
+
+        def some(modes: Tensor) -> Tensor:
+            return modes.unflatten(1, (-1, 3))[:, which].flatten(1)
+
+        mean = replace(
+            mean, vertices=mean.vertices[which], expressions=some(mean.expressions),
+            skin_weights=mean.skin_weights[which], correctives=some(mean.correctives),
+            part_weights=mean.part_weights[which],
+        )  # fmt: skip
+        return replace(
+            self, mean=mean, identities=self.identities[:, which], known=self.known[which]
+        )
 
     def subject(self, beta: Tensor, shift: Tensor | None = None) -> HeadTensors:
         """The landmarks of identity beta [B], differentiable; `shift` [L, 3] m is added at rest."""

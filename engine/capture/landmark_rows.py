@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from ..head.model import JAW
-from ..head.skinning import HeadTensors, posed_vertices, rotation_matrix
+from ..head.skinning import HeadTensors, rotation_matrix, vertex_offsets
 from .landmark_head import LandmarkHead
 from .slide import EYE_DISTANCE, slopes_of, terms_of, toward_camera
-from .unknowns import JAW_TURN, OWN, PLACE, ROTATION, SIZE, Frames, Subject
+from .unknowns import JAW_TURN, OWN, PLACE, RIGID, ROTATION, SIZE, Frames, Subject
 
 CAMERA_FROM_WORLD = (1.0, -1.0, -1.0)  # the axes
 RIGHT_EYE_OUTER, LEFT_EYE_OUTER = 33, 263  # MediaPipe points
@@ -96,21 +96,13 @@ class Points:
         rest = _unturned(head, frames.psi, frames.jaw)
         view = self._view(rest + self._slid(frames, subject), frames, subject)
         axes = rest.new_tensor(CAMERA_FROM_WORLD)
-        scale = frames.size.exp()[:, None, None]
         by_seen = self._by_seen(view, subject)  # [N, L, 2, 3]
         into = axes[:, None] * frames.rotation  # [N, 3, 3] camera axes from head axes
         bent = rotation_matrix(frames.jaw) - torch.eye(3, device=rest.device, dtype=rest.dtype)
         jaw_weight = head.skin_weights[:, JAW]  # [L]
 
         own = rest.new_empty(*rest.shape[:2], 2, OWN + frames.psi.shape[1])
-        own[..., ROTATION] = _cross(by_seen * axes, view.turned)
-        if self.slide is not None:
-            by_slid = by_seen @ into[:, None]
-            own[..., ROTATION] += by_slid @ self._slid_by_turn(frames, subject)
-        own[..., PLACE] = (scale / view.depth[..., None])[..., None] * torch.eye(
-            2, device=rest.device, dtype=rest.dtype
-        )
-        own[..., SIZE] = (frames.place[:, None] - view.pixels) * (scale / view.depth[..., None])
+        own[..., RIGID] = self.rigid(view, frames, subject)
         for k in range(3):
             nudge = torch.zeros_like(frames.jaw)
             nudge[:, k] = JAW_STEP
@@ -130,6 +122,20 @@ class Points:
         by_focal = view.pixels * (toward / view.depth)[..., None]
         return view, own, torch.cat([by_identity, by_focal[..., None]], -1), by_rest
 
+    def rigid(self, view: View, frames: Frames, subject: Subject) -> Tensor:
+        """The view's derivatives by rotation, place and size [N, L, 2, 6], px per unit."""
+        by_seen = self._by_seen(view, subject)  # [N, L, 2, 3]
+        axes = view.turned.new_tensor(CAMERA_FROM_WORLD)
+        share = frames.size.exp()[:, None, None] / view.depth[..., None]  # [N, L, 1]
+        found = view.turned.new_empty(*view.depth.shape, 2, 6)
+        found[..., ROTATION] = _cross(by_seen * axes, view.turned)
+        if self.slide is not None:
+            by_slid = by_seen @ (axes[:, None] * frames.rotation)[:, None]
+            found[..., ROTATION] += by_slid @ self._slid_by_turn(frames, subject)
+        found[..., PLACE] = share[..., None] * torch.eye(2).to(share)
+        found[..., SIZE] = (frames.place[:, None] - view.pixels) * share
+        return found
+
     def _by_seen(self, view: View, subject: Subject) -> Tensor:
         """Pixels by the point in camera axes [N, L, 2, 3]."""
         across = torch.eye(2, 3, device=view.depth.device, dtype=view.depth.dtype)
@@ -138,10 +144,17 @@ class Points:
 
 
 def _unturned(head: HeadTensors, psi: Tensor, jaw: Tensor) -> Tensor:
-    """The head's vertices [N, L, 3] m with expression and jaw alone."""
+    """The head's vertices [N, L, 3] m with expression and jaw alone.
+
+    What `posed_vertices` gives where no joint but the jaw is turned, for a fraction of the work.
+    """
     theta = jaw.new_zeros(len(jaw), len(head.joints), 3)
     theta[:, JAW] = jaw
-    return posed_vertices(head, psi, theta, jaw.new_zeros(len(jaw), 3))
+    rest = head.vertices + vertex_offsets(head, psi, theta)
+    hinge = head.joints_of(psi)[..., JAW, :]  # [3] or [N, 3]
+    bent = rotation_matrix(jaw) - torch.eye(3, device=rest.device, dtype=rest.dtype)
+    swing = (rest - hinge.expand(len(rest), 3)[:, None]) @ bent.transpose(1, 2)
+    return rest + head.skin_weights[:, JAW, None] * swing
 
 
 def _blended(into: Tensor, bent: Tensor, jaw_weight: Tensor) -> Tensor:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The person's outline in the key frames: it holds cranium and ears, which have no landmarks.
+"""The person's outline: it holds what has no landmarks, cranium and ears, and steadies the pose.
 
-The skull must lie inside the person's mask, under some hair. Its rim, the points of it that stand
-farthest out in the picture, is drawn to the mask's edge from inside too: a head fills its outline.
-The penalty is robust, for much hair says little about the skull. K frames, S points of scalp and
-ears.
+The head must lie inside the person's mask. Its rim, the points of it that stand farthest out in
+the picture, is drawn to the mask's edge from inside too: a head, with its hair, fills its outline.
+In a frame that is turned the rim is the profile of brow, cheek and jaw: it says what landmarks
+leave open, how far the head nods. The penalty is robust: mattes err, and hair flies. N frames, S
+points of face, scalp and ears.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import cv2
@@ -14,17 +16,21 @@ import numpy as np
 import torch
 import torch.nn.functional as functional
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from ..head.model import HeadModel, Landmarks
 from .crop import Crop
 from .landmark_head import LandmarkHead
 from .landmark_rows import Points, View
+from .landmark_terms import Normal
 from .priors import Priors
-from .unknowns import Frames, Subject
+from .unknowns import OWN, RIGID, Frames, Subject
 
-POINTS = 600
-SIZE = 256  # px the masks are looked at
-HAIR = 0.004  # m between skull and outline
+MASK_SIZE, SIZE = 256, 128  # px the masks are looked at, and their distances kept at
+HAIR = 0.004  # m between skull and outline, until it is known better (`hair`)
+FAR = 15.0  # percent of the eye distance off the skull's outline where hair is hardly looked for
+EVERY = 6  # of so many points one is asked whether it lies outside
+FEW = 8  # frames at once: the more, the more points are on the rim of one of them
 DIRECTIONS = 48  # about the skull's middle, for each of which one point is on the rim
 DOWNWARDS = (
     -0.3
@@ -33,10 +39,9 @@ DOWNWARDS = (
 
 @dataclass(frozen=True)
 class Outlines:
-    """The person's masks in the key frames, as distances."""
+    """The person's masks in all frames, as distances."""
 
-    keys: np.ndarray  # [K] which of the clip's frames
-    outside: np.ndarray  # [K, size, size] float32, stored px to the mask's edge, negative inside
+    outside: np.ndarray  # [N, size, size] float16, stored px to the mask's edge, negative inside
     crop: Crop  # where the masks lie in the clip's picture
 
 
@@ -45,7 +50,9 @@ class OutlineTerms:
     """The outlines' share of the cost."""
 
     points: Points
-    maps: Tensor  # [K, 1, size, size] stored px outside the mask, negative inside
+    vertices: np.ndarray  # [S] the head model's that are the points
+    hair: Tensor  # [S, 3] m, by which the outline stands off the skin
+    maps: Tensor  # [N, 1, size, size] stored px outside the mask, negative inside
     corner: Tensor  # [2] px from the principal point, the crop's
     side: float  # px of the clip
     priors: Priors
@@ -54,63 +61,143 @@ class OutlineTerms:
     def of(
         cls, outlines: Outlines, model: HeadModel, face: Points, centre: Tensor, priors: Priors
     ) -> "OutlineTerms":
-        """For masks of every key frame; `centre` [2] px is the principal point."""
-        skull = LandmarkHead.of(model, skull_points(model), centre.device)
-        points = Points(skull, face.middle, face.eye_distance)
-        maps = torch.as_tensor(outlines.outside, dtype=centre.dtype, device=centre.device)
+        """For masks of every frame; `centre` [2] px is the principal point."""
+        vertices = model.mean.vertices_in("face", "scalp", "ear")
+        head = LandmarkHead.of(model, points_at(vertices), centre.device)
+        points = Points(head, face.middle, face.eye_distance)
+        maps = torch.as_tensor(outlines.outside, device=centre.device)
         corner = centre.new_tensor([outlines.crop.left, outlines.crop.top]) - centre
-        return cls(points, maps[:, None], corner, float(outlines.crop.side), priors)
+        none = torch.zeros_like(points.head.mean.vertices)
+        side = float(outlines.crop.side)
+        made = cls(points, vertices, none, maps[:, None], corner, side, priors)
+        usual = np.zeros(len(model.mean.vertices), np.float32)
+        usual[model.mean.vertices_in("scalp")] = HAIR
+        return made.with_hair(usual, outwards(model))
 
     def __getitem__(self, chosen: object) -> "OutlineTerms":
         """Those of some of the frames."""
-        return OutlineTerms(self.points, self.maps[chosen], self.corner, self.side, self.priors)
+        return replace(self, maps=self.maps[chosen])
+
+    def tensor(self, array: np.ndarray) -> Tensor:
+        """An array like the points."""
+        return torch.as_tensor(array).to(self.points.head.mean.vertices)
+
+    def with_hair(self, hair: np.ndarray, direction: np.ndarray) -> "OutlineTerms":
+        """The same with vertices that stand `hair` [V] m off the skin along `direction` [V, 3]."""
+        off = hair[self.vertices, None] * direction[self.vertices]
+        return replace(self, hair=self._tensor(off))
 
     def cost(self, frames: Frames, subject: Subject) -> Tensor:
-        """[K], the robust penalty."""
-        view = self.points.view(frames, _bare(subject, self.points))
-        miss, weight, _ = self._miss(view, frames)
-        scale = self.priors.robust**2
-        return (weight * 2 * scale * ((1 + miss**2 / scale).sqrt() - 1)).sum(1).double()
+        """[N], the robust penalty."""
+        costs, scale = [], self.priors.robust**2
+        for part, some in self._chunks(frames):
+            view = part.points.view(some, part._of(subject))
+            miss, weight = part._miss(view, some)
+            costs.append((weight * 2 * scale * ((1 + miss**2 / scale).sqrt() - 1)).sum(1))
+        return torch.cat(costs).double()
 
     def arrow_rows(self, frames: Frames, subject: Subject) -> tuple[Tensor, Tensor]:
-        """Weighted rows [K, S, U + B + 1] and values [K, S], shared unknowns last."""
-        view, own, shared, _ = self.points.derivatives(
-            frames, _bare(subject, self.points), shared=True
+        """Weighted rows [N, R, U + B + 1] and values [N, R], shared unknowns last."""
+        slopes, values = [], []
+        for part, some in self._chunks(frames):
+            rows = part._rows(some, subject)
+            _, own, shared, _ = rows.points.derivatives(some, rows.subject, shared=True)
+            weight = self._trusted(rows).sqrt()
+            slope = torch.einsum("nri,nric->nrc", rows.slope, torch.cat([own, shared], -1))
+            slopes.extend(slope * weight[..., None])
+            values.extend(rows.miss * weight)
+        return pad_sequence(slopes, batch_first=True), pad_sequence(values, batch_first=True)
+
+    def normal(self, frames: Frames, subject: Subject) -> Normal:
+        """The normal equations of each frame's own unknowns: the outline is that of a rigid head.
+
+        A face that talks changes it, too, but too little to be told by it.
+        """
+        parts = []
+        for part, some in self._chunks(frames):
+            rows = part._rows(some, subject)
+            slopes = rows.points.rigid(rows.view, some, rows.subject)
+            weight = self._trusted(rows).sqrt()
+            slopes = torch.einsum("nri,nric->nrc", rows.slope, slopes) * weight[..., None]
+            gradient = torch.einsum("nrc,nr->nc", slopes, rows.miss * weight)
+            parts.append((slopes.transpose(1, 2) @ slopes, gradient))
+        matrix, gradient = (torch.cat(part).double() for part in zip(*parts, strict=True))
+        count, unknowns = len(frames), OWN + frames.psi.shape[1]
+        whole = Normal(
+            matrix.new_zeros(count, unknowns, unknowns), matrix.new_zeros(count, unknowns)
         )
-        miss, weight, slope = self._miss(view, frames)
-        weight = (weight * (1 + (miss / self.priors.robust) ** 2).rsqrt()).sqrt()
-        slopes = torch.cat([own, shared], -1)  # [K, S, 2, C] px
-        slopes = torch.einsum("ksi,ksic->ksc", slope, slopes)
-        return slopes * weight[..., None], miss * weight
+        whole.matrix[:, RIGID, RIGID] = matrix
+        whole.gradient[:, RIGID] = gradient
+        return whole
 
-    def _miss(self, view: View, frames: Frames) -> tuple[Tensor, Tensor, Tensor]:
-        """Percent of the eye distance beyond the edge, weights [K, S], and slopes [K, S, 2]."""
-        percent = view.percent[:, None]
-        distance, slope = self._distance(view.pixels)
-        rim = self._rim(view, frames)
-        count = distance.shape[1]
-        weight = torch.where(distance > 0, self.priors.outline / count,
-                             self.priors.rim / DIRECTIONS * rim)  # fmt: skip
-        return distance / percent, weight, slope / percent[..., None]
+    def along(
+        self, direction: np.ndarray, frames: Frames, subject: Subject
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """How the cost changes as the points move along [S, 3]: curvature, half the slope, [S]."""
+        curvature, gradient = np.zeros((2, len(direction)))
+        for part, some in self._chunks(frames):
+            rows = part._rows(some, subject)
+            _, _, _, by_rest = rows.points.derivatives(some, rows.subject, shared=True)
+            moved = by_rest @ self._tensor(direction[rows.which])[:, :, None]  # [n, R, 2, 1]
+            slope = (rows.slope * moved[..., 0]).sum(-1)
+            weight = rows.weight / (1 + (rows.miss / FAR) ** 2) ** 2
+            curvature[rows.which] += (weight * slope**2).sum(0).double().cpu().numpy()
+            gradient[rows.which] += (weight * slope * rows.miss).sum(0).double().cpu().numpy()
+        return curvature, gradient
 
-    def _distance(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """How far points lie outside the mask, px of the clip [K, S], and its slope [K, S, 2]."""
-        size = self.maps.shape[-1]
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        """An array like the points."""
+        return torch.as_tensor(array).to(self.points.head.mean.vertices)
+
+    def _of(self, subject: Subject) -> Subject:
+        """The subject with hair in place of the landmarks' offsets: these are other points."""
+        return replace(subject, offset=self.hair)
+
+    def _chunks(self, frames: Frames) -> Iterator[tuple["OutlineTerms", Frames]]:
+        for start in range(0, len(frames), FEW):
+            few = slice(start, start + FEW)
+            yield self[few], frames[few]
+
+    def _miss(self, view: View, frames: Frames) -> tuple[Tensor, Tensor]:
+        """Percent of the eye distance beyond the edge [N, S], and weights [N, S]."""
+        distance = self._distance(view.pixels)
+        weight = self.priors.rim / DIRECTIONS * self._rim(view, frames)
+        weight[:, ::EVERY] += (
+            self.priors.outline / distance.shape[1] * EVERY * (distance[:, ::EVERY] > 0)
+        )
+        return distance / view.percent[:, None], weight
+
+    def _rows(self, frames: Frames, subject: Subject) -> "Rows":
+        """What counts in some of the frames; most points lie well inside the outline."""
+        view = self.points.view(frames, self._of(subject))
+        miss, weight = self._miss(view, frames)
+        which = (weight > 0).any(0).nonzero()[:, 0]
+        points = replace(self.points, head=self.points.head.rows(which))
+        seen = View(view.turned[:, which], view.pixels[:, which], view.depth[:, which],
+                    view.percent)  # fmt: skip
+        step = self.side / self.maps.shape[-1]  # px of the clip per stored px
+        slopes = []
+        for shift in seen.pixels.new_tensor([[step, 0], [0, step]]):
+            ahead, behind = (self._distance(seen.pixels + sign * shift) for sign in (1, -1))
+            slopes.append((ahead - behind) / (2 * step))
+        slope = torch.stack(slopes, -1) / view.percent[:, None, None]
+        return Rows(
+            which.cpu().numpy(), points, replace(subject, offset=self.hair[which]), seen,
+            miss[:, which], weight[:, which], slope,
+        )  # fmt: skip
+
+    def _trusted(self, rows: "Rows") -> Tensor:
+        """Weights [N, R] of what is left of them where a miss is large."""
+        return rows.weight * (1 + (rows.miss / self.priors.robust) ** 2).rsqrt()
+
+    def _distance(self, pixels: Tensor) -> Tensor:
+        """How far points [N, S, 2] lie outside the mask, px of the clip [N, S]."""
         at = (pixels - self.corner) / self.side * 2 - 1
-        step = 2 / size
-        values = [self._sample(at)]
-        for axis in ((step, 0.0), (0.0, step)):
-            shift = at.new_tensor(axis)
-            values.append((self._sample(at + shift) - self._sample(at - shift)) / 2)
-        stored = self.side / size  # px of the clip per stored px
-        return values[0] * stored, torch.stack(values[1:], -1)
-
-    def _sample(self, at: Tensor) -> Tensor:
         # Beyond the picture nothing is known: its border says whether the person goes on.
         found = functional.grid_sample(
-            self.maps, at[:, None], padding_mode="border", align_corners=False
+            self.maps.to(at), at[:, None], padding_mode="border", align_corners=False
         )
-        return found[:, 0, 0]
+        return found[:, 0, 0] * (self.side / self.maps.shape[-1])
 
     def _rim(self, view: View, frames: Frames) -> Tensor:
         """[K, S] 1 for the points farthest out in their direction, not below the head."""
@@ -125,32 +212,45 @@ class OutlineTerms:
         return ((far >= farthest.gather(1, sector)) & high).to(far.dtype)
 
 
-def outside_distance(mask: np.ndarray) -> np.ndarray:
-    """Signed distance [H, W] px to the edge of a person's mask [H, W] in 0…1, negative inside."""
+@dataclass(frozen=True)
+class Rows:
+    """Those R of the points that count in any of some frames."""
+
+    which: np.ndarray  # [R] of the S points
+    points: Points
+    subject: Subject  # with hair
+    view: View
+    miss: Tensor  # [N, R] percent of the eye distance beyond the edge
+    weight: Tensor  # [N, R]
+    slope: Tensor  # [N, R, 2] of the miss, per px of the clip
+
+
+def outside_distance(mask: np.ndarray, size: int = SIZE) -> np.ndarray:
+    """Signed distance [size, size] to the edge of a person's mask [H, H] in 0…1, negative inside.
+
+    Float16, in pixels of its own.
+    """
     person = (mask > 0.5).astype(np.uint8)
     if not person.any() or person.all():  # no edge that could be told
-        return np.zeros(mask.shape, np.float32)
+        return np.zeros((size, size), np.float16)
     beyond = cv2.distanceTransform(1 - person, cv2.DIST_L2, 5)
     within = cv2.distanceTransform(person, cv2.DIST_L2, 5)
-    return (beyond - within).astype(np.float32)
+    small = cv2.resize(beyond - within, (size, size), interpolation=cv2.INTER_AREA)
+    return (small * (size / len(mask))).astype(np.float16)
 
 
-def skull_points(model: HeadModel) -> Landmarks:
-    """Points spread over scalp and ears, with the hair's depth as their offset outwards."""
-    head = model.mean
-    chosen = head.vertices_in("scalp", "ear")
-    chosen = chosen[:: max(len(chosen) // POINTS, 1)]
-    places = head.vertices[chosen]
-    outwards = places - places.mean(0)
-    outwards /= np.maximum(np.linalg.norm(outwards, axis=1, keepdims=True), 1e-6)
-    hairy = np.isin(chosen, head.vertices_in("scalp"))[:, None]
+def points_at(vertices: np.ndarray) -> Landmarks:
+    """Points [S] that are vertices."""
+    count = len(vertices)
     return Landmarks(
-        vertices=np.repeat(chosen[:, None], 3, axis=1).astype(np.int32),
-        weights=np.tile(np.array([[1, 0, 0]], np.float32), (len(chosen), 1)),
-        offset=(outwards * hairy * HAIR).astype(np.float32),
+        vertices=np.repeat(vertices[:, None], 3, axis=1).astype(np.int32),
+        weights=np.tile(np.array([[1, 0, 0]], np.float32), (count, 1)),
+        offset=np.zeros((count, 3), np.float32),
     )
 
 
-def _bare(subject: Subject, points: Points) -> Subject:
-    """The subject without the landmarks' offsets: these are other points."""
-    return replace(subject, offset=torch.zeros_like(points.head.mean.vertices))
+def outwards(model: HeadModel) -> np.ndarray:
+    """The way that hair stands off the skull: unit vectors [V, 3] from its middle."""
+    head = model.mean
+    away = head.vertices - head.vertices[head.vertices_in("scalp", "ear")].mean(0)
+    return (away / np.linalg.norm(away, axis=1, keepdims=True).clip(1e-6)).astype(np.float32)

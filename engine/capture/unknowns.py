@@ -14,6 +14,7 @@ from torch import Tensor
 from ..head.skinning import rotation_matrix
 
 ROTATION, PLACE, SIZE, JAW_TURN = slice(0, 3), slice(3, 5), 5, slice(6, 9)
+RIGID = slice(0, 6)  # those of a rigid head
 OWN = 9  # columns before the expressions
 
 

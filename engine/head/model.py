@@ -42,6 +42,9 @@ QUERIED_REGIONS = (*SKIN_REGIONS, "mouth_cavity")
 PARTS = ("brows", "eye_left", "eye_right", "nose", "cheek_left", "cheek_right", "mouth", "rest")
 
 
+OPTIONAL = ("joint_expressions", "static_offset")  # what a head may lack
+
+
 @dataclass(frozen=True)
 class Landmarks:
     """Points on the surface: for each one three vertices, their weights, and a fixed offset."""
@@ -80,6 +83,8 @@ class Head:
     vertex_part: np.ndarray  # [V] uint8 into PARTS
     # What an expression does to the joints: [E, J, 3] float32 m; None = nothing, as in most models.
     joint_expressions: np.ndarray | None = None
+    # What `vertices` have beyond the identity's, such as hair: [V, 3] float32 m; None = nothing.
+    static_offset: np.ndarray | None = None
 
     @property
     def skin_faces(self) -> np.ndarray:
@@ -132,7 +137,7 @@ class Head:
                 elif field.name in header:
                     value = header[field.name]
                     entries[field.name] = tuple(value) if isinstance(value, list) else value
-                elif field.name in arrays or field.name != "joint_expressions":
+                elif field.name in arrays or field.name not in OPTIONAL:
                     entries[field.name] = arrays[field.name]
         except KeyError as error:
             raise HeadError(f"The head lacks {error}.", "Make the file again.") from error
@@ -186,6 +191,8 @@ def check_head(head: Head) -> None:
     }  # fmt: skip
     if head.joint_expressions is not None:
         shapes["joint_expressions"] = (e, len(JOINTS), 3)
+    if head.static_offset is not None:
+        shapes["static_offset"] = (v, 3)
     for name, shape in shapes.items():
         found = getattr(head, name)
         if found.shape != shape:

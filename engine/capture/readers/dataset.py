@@ -182,8 +182,9 @@ def subject(model: HeadModel, shape: np.ndarray, offset: np.ndarray | None = Non
             f"The dataset's offsets are for {len(offset)} vertices, the head model has "
             f"{len(head.vertices)}.", "Use the head model that the dataset was made with.",
         )  # fmt: skip
-    vertices = head.vertices + offset[: len(head.vertices)]
-    return with_vertices(model, head, vertices)
+    offset = np.asarray(offset[: len(head.vertices)], np.float32)
+    moved = with_vertices(model, head, head.vertices + offset)
+    return replace(moved, static_offset=offset)
 
 
 def with_vertices(model: HeadModel, head: Head, vertices: np.ndarray) -> Head:

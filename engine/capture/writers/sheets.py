@@ -88,8 +88,9 @@ def lens(camera: Camera) -> dict[str, float]:
 
 
 def is_flame(capture: Capture) -> bool:
-    """Whether the capture's parameters are FLAME's own and say everything about the head."""
-    return capture.head.model_name.startswith("flame") and "offset" not in capture.source
+    """Whether FLAME's own parameters, and a static offset, say everything about the head."""
+    known = "offset" not in capture.source or capture.head.static_offset is not None
+    return capture.head.model_name.startswith("flame") and known
 
 
 def flame_psi(capture: Capture, count: int = 100) -> np.ndarray:

@@ -87,7 +87,7 @@ def centred(camera: Camera) -> tuple[Camera, tuple[int, int, int, int]]:
 
 def flame_parameters(capture: Capture, psi: np.ndarray, index: int) -> dict[str, np.ndarray]:
     """One frame's entry of VHAP's npz files; psi [N, 100]."""
-    theta = capture.motion.theta[index].astype(np.float32)
+    theta, offset = capture.motion.theta[index].astype(np.float32), capture.head.static_offset
     return {
         "translation": capture.motion.translation[index][None].astype(np.float32),
         "rotation": theta[:1],
@@ -96,6 +96,7 @@ def flame_parameters(capture: Capture, psi: np.ndarray, index: int) -> dict[str,
         "eyes_pose": theta[EYE_LEFT:].reshape(1, 6),
         "shape": sheets.flame_shape(capture.head),
         "expr": psi[index][None],
+        **({} if offset is None else {"static_offset": offset[None].astype(np.float32)}),
     }
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import torch
 
 from engine.capture.unknowns import OWN, Subject, rotation_vectors, turn_between
-from engine.head.skinning import rotation_matrix
+from engine.head.model import JAW
+from engine.head.skinning import posed_vertices, rotation_matrix
 
 STEP = 1e-5
 
@@ -50,6 +51,19 @@ def test_shared_derivatives(landmark_scene):
         step[axis] = STEP
         found = (seen(offset=step) - seen(offset=-step)) / (2 * STEP)
         torch.testing.assert_close(by_offset[..., axis], found, rtol=1e-4, atol=1e-3)
+
+
+def test_points_are_where_the_whole_head_has_them(landmark_scene):
+    points, frames, subject = landmark_scene
+    points = replace(points, slide=None)
+    theta = torch.zeros(len(frames), 5, 3, dtype=torch.float64)
+    theta[:, JAW] = frames.jaw
+    head = points.head.subject(subject.beta, subject.offset)
+    posed = posed_vertices(head, frames.psi, theta, torch.zeros_like(frames.jaw))
+    turned = (posed - points.middle) @ frames.rotation.transpose(1, 2)
+    torch.testing.assert_close(
+        points.view(frames, subject).turned, turned, rtol=0, atol=1e-7
+    )  # weights add up to one nearly
 
 
 def test_rotation_vectors_undo_rotation_matrix():

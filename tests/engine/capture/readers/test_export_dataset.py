@@ -80,6 +80,23 @@ def test_vhap_has_flames_parameters(captured, actor, tmp_path):
     assert canonical["jaw_pose"].tolist() == [[pytest.approx(0.3), 0, 0]]
 
 
+@pytest.mark.parametrize("form", ["vhap", "insta"])
+def test_hair_leaves_as_a_static_offset_and_comes_back(form, actor, bring, tmp_path):
+    head, hair = actor.head, np.zeros_like(actor.head.vertices)
+    hair[head.vertices_in("scalp")] = (0, 0.01, -0.01)
+    joints = (actor.model.joint_regressor @ (head.vertices + hair)).astype(np.float32)
+    hairy = replace(actor, head=replace(
+        head, vertices=head.vertices + hair, joints=joints, static_offset=hair
+    ))  # fmt: skip
+    result = export(write(hairy, tmp_path / "capture"), tmp_path / "data", form)
+    assert "not FLAME" not in result["for"]
+    back, _ = bring(tmp_path / "data")
+    near = {"vhap": 1e-5, "insta": 1e-3}[form]  # m; INSTA tells it by a mesh with an open jaw
+    np.testing.assert_allclose(back.head.vertices, head.vertices + hair, atol=near)
+    if form == "vhap":
+        np.testing.assert_allclose(back.head.static_offset, hair, atol=1e-6)
+
+
 def test_the_lens_axis_meets_the_middle_of_vhaps_pictures(captured, tmp_path):
     export(captured, tmp_path / "data", "vhap")
     table = json.loads((tmp_path / "data" / "transforms.json").read_text())
