@@ -38,7 +38,7 @@ from .stages import check_writable, claim_pictures, has_pictures, key_of, sweep
 from .timeline import write_timeline
 from .tracking import check_landmarks, find_face, notes
 
-METHOD = 3  # raised when a stage computes something else than before
+METHOD = 4  # raised when a stage computes something else than before
 MATTE_METHOD = 2  # the same for mattes alone
 TEST_SHARE = 8  # the last eighth of the frames is the test set
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from ..head.model import JAW, HeadModel
 from .chain import Chain, Term
@@ -125,7 +126,7 @@ def fit_clip(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # more would only wait for each other
     try:
-        with torch.no_grad():
+        with torch.no_grad(), threadpool_limits(1, "blas"):
             centre = torch.tensor(picture, dtype=torch.float32, device=device) / 2
             seen = torch.as_tensor(points, dtype=torch.float32, device=device) - centre
             priors = priors or Priors()
@@ -142,7 +143,7 @@ def fit_clip(
             hair, whole = np.zeros(len(model.mean.vertices), np.float32), [terms]
             if outline is not None and at_keys is not None:
                 hair = Hair.of(model).fit(at_keys, model, met, subject)
-                whole.append(outline.with_hair(hair, outwards(model)))
+                whole.append(outline.with_hair(hair, outwards(model)).settled(subject))
             frames = _follow(whole, chain, subject, report)
             return _finish(frames, subject, hair, terms, chain, points)
     finally:

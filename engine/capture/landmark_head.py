@@ -71,6 +71,11 @@ class LandmarkHead:
             self, mean=mean, identities=self.identities[:, which], known=self.known[which]
         )
 
+    def settled(self, beta: Tensor) -> "LandmarkHead":
+        """The points of one identity, which has no identities left to choose from."""
+        return replace(self, mean=self.subject(beta), identities=self.identities[:0],
+                       joint_identities=self.joint_identities[:0])  # fmt: skip
+
     def subject(self, beta: Tensor, shift: Tensor | None = None) -> HeadTensors:
         """The landmarks of identity beta [B], differentiable; `shift` [L, 3] m is added at rest."""
         vertices = self.mean.vertices + torch.einsum("b,blc->lc", beta, self.identities)

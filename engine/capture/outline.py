@@ -30,7 +30,7 @@ MASK_SIZE, SIZE = 256, 128  # px the masks are looked at, and their distances ke
 HAIR = 0.004  # m between skull and outline, until it is known better (`hair`)
 FAR = 15.0  # percent of the eye distance off the skull's outline where hair is hardly looked for
 EVERY = 6  # of so many points one is asked whether it lies outside
-FEW = 8  # frames at once: the more, the more points are on the rim of one of them
+MANY, FEW = 64, 8  # frames looked at at once; the more, the more points are on the rim of one
 DIRECTIONS = 48  # about the skull's middle, for each of which one point is on the rim
 DOWNWARDS = (
     -0.3
@@ -87,10 +87,15 @@ class OutlineTerms:
         off = hair[self.vertices, None] * direction[self.vertices]
         return replace(self, hair=self._tensor(off))
 
+    def settled(self, subject: Subject) -> "OutlineTerms":
+        """The same for one identity, whose points need not be found for every look."""
+        head = self.points.head.settled(subject.beta)
+        return replace(self, points=replace(self.points, head=head))
+
     def cost(self, frames: Frames, subject: Subject) -> Tensor:
         """[N], the robust penalty."""
         costs, scale = [], self.priors.robust**2
-        for part, some in self._chunks(frames):
+        for part, some in self._chunks(frames, MANY):
             view = part.points.view(some, part._of(subject))
             miss, weight = part._miss(view, some)
             costs.append((weight * 2 * scale * ((1 + miss**2 / scale).sqrt() - 1)).sum(1))
@@ -151,12 +156,13 @@ class OutlineTerms:
 
     def _of(self, subject: Subject) -> Subject:
         """The subject with hair in place of the landmarks' offsets: these are other points."""
-        return replace(subject, offset=self.hair)
+        beta = subject.beta[: len(self.points.head.identities)]
+        return replace(subject, beta=beta, offset=self.hair)
 
-    def _chunks(self, frames: Frames) -> Iterator[tuple["OutlineTerms", Frames]]:
-        for start in range(0, len(frames), FEW):
-            few = slice(start, start + FEW)
-            yield self[few], frames[few]
+    def _chunks(self, frames: Frames, size: int = FEW) -> Iterator[tuple["OutlineTerms", Frames]]:
+        for start in range(0, len(frames), size):
+            chunk = slice(start, start + size)
+            yield self[chunk], frames[chunk]
 
     def _miss(self, view: View, frames: Frames) -> tuple[Tensor, Tensor]:
         """Percent of the eye distance beyond the edge [N, S], and weights [N, S]."""
@@ -182,7 +188,7 @@ class OutlineTerms:
             slopes.append((ahead - behind) / (2 * step))
         slope = torch.stack(slopes, -1) / view.percent[:, None, None]
         return Rows(
-            which.cpu().numpy(), points, replace(subject, offset=self.hair[which]), seen,
+            which.cpu().numpy(), points, replace(self._of(subject), offset=self.hair[which]), seen,
             miss[:, which], weight[:, which], slope,
         )  # fmt: skip
 

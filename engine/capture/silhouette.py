@@ -7,10 +7,10 @@ Compared are, in one frame and within the head's region,
 
 The head's region is where the head may be at all: above the end of the neck and, beside the neck,
 next to it (`matte.NeckCut`), so that the two are cut at the same place whether the matte has been
-cut already or not. A head fitted to a clip wears its hair (`hair`), others are bald, and what hair
-the matte has beyond them counts as a miss in `iou`. `bare_iou` leaves out the pixels, of both, whose nearest point of the mesh is scalp:
-what stays is face, ears and neck. `outside` needs no such care: no skin lies beyond the matte of a
-head that is fitted well, hair or none.
+cut already or not. A head fitted to a clip wears its hair (`hair`), others are bald, and the hair
+that the matte has beyond them counts as a miss in `iou`. `bare_iou` leaves out the pixels, of both,
+whose nearest point of the mesh is scalp: what stays is face, ears and neck. `outside` needs no such
+care: no skin lies beyond the matte of a head that is fitted well, hair or none.
 """
 
 from dataclasses import dataclass
