@@ -23,8 +23,8 @@ DAMPING = (1e-4, 1e4)  # least and most of a diagonal entry's share that is adde
 ENOUGH = 1e-5  # a step that lowers the cost by less than this share ends the search
 
 
-class Term(Protocol):
-    """Something seen in N frames, and how far a guess is from it."""
+class Near(Protocol):
+    """What N frames show, as it counts near one guess."""
 
     def cost(self, frames: Frames, subject: Subject) -> Tensor:
         """[N] the penalty."""
@@ -32,6 +32,14 @@ class Term(Protocol):
 
     def normal(self, frames: Frames, subject: Subject) -> Normal:
         """The normal equations of each frame's own unknowns."""
+        ...
+
+
+class Term(Protocol):
+    """Something seen in N frames, and how far a guess is from it."""
+
+    def near(self, frames: Frames, subject: Subject) -> Near:
+        """The same for guesses near this one."""
         ...
 
 
@@ -118,13 +126,14 @@ class Chain:
             free: the unknowns that move; all when None.
             held: so many frames at the beginning stay where they are.
         """
-        damping, cost = DAMPING[0], self._cost(frames, subject, terms)
+        damping = DAMPING[0]
         for _ in range(iterations):
-            (single, _), seen = self.single(frames), [t.normal(frames, subject) for t in terms]
+            near = [term.near(frames, subject) for term in terms]
+            (single, _), seen = self.single(frames), [one.normal(frames, subject) for one in near]
             matrix = single.matrix + sum(part.matrix.cpu() for part in seen)
             gradient = single.gradient + sum(part.gradient.cpu() for part in seen)
             bend, weight, _ = self.bends(frames, subject)
-            before = cost
+            before = cost = self._cost(frames, subject, near)
             while damping < DAMPING[1]:
                 try:
                     step = banded_step(matrix, gradient, bend, weight, damping, free, held)
@@ -132,7 +141,7 @@ class Chain:
                     damping *= 10
                     continue
                 tried = frames.moved(step.to(frames.psi))
-                lowered = self._cost(tried, subject, terms)
+                lowered = self._cost(tried, subject, near)
                 if lowered <= cost:
                     frames, cost = tried, lowered
                     break
@@ -143,8 +152,8 @@ class Chain:
                 break
         return frames
 
-    def _cost(self, frames: Frames, subject: Subject, terms: Sequence[Term]) -> float:
-        costs = [self.single(frames)[1], *(term.cost(frames, subject) for term in terms)]
+    def _cost(self, frames: Frames, subject: Subject, near: Sequence[Near]) -> float:
+        costs = [self.single(frames)[1], *(one.cost(frames, subject) for one in near)]
         return sum(float(cost.sum()) for cost in costs) + float(self.bends(frames, subject)[2])
 
 

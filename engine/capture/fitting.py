@@ -23,8 +23,8 @@ from .pose import WORLD_AXES
 from .posture import bend_neck
 from .slide import measured_slide
 from .source import Source
-from .stages import keep, kept
-from .track import Usable
+from .stages import Chunks, keep, kept
+from .track import CHUNK, Usable
 
 LOST = 0.10  # of the outer-eye distance: a frame fitted worse than this shows no usable face
 
@@ -41,6 +41,7 @@ def fit_track(
     """
     arrays = kept(out, "fit", key)
     if arrays is None:
+        outlines = Chunks(out, "outlines", key)
         fit = fit_clip(
             model,
             track.points[:, :FACE_POINTS],
@@ -48,11 +49,12 @@ def fit_track(
             (clip.width, clip.height),
             device,
             lambda step: job.update("Fitting the head", step, STEPS),
-            _outlines(track, clip, job),
+            _outlines(track, clip, outlines, job),
             measured_slide(),
         )
         fit = _with_neck(_with_gaze(fit, model, track.points, clip), model)
         keep(out, "fit", key, fit.to_arrays())
+        outlines.discard()
     else:
         fit = Fit.from_arrays(arrays)
     usable = fit.error[:, 1] <= np.maximum(
@@ -87,17 +89,25 @@ def fitted_camera(fit: Fit, clip: Source, crop: Crop) -> Camera:
     return Camera(crop.size, crop.size, focal, focal, float(cx), float(cy), pose)
 
 
-def _outlines(track: Usable, clip: Source, job: Job) -> Outlines:
-    """Where the person is in every frame."""
+def _outlines(track: Usable, clip: Source, chunks: Chunks, job: Job) -> Outlines:
+    """Where the person is in every frame, from where the kept chunks end."""
     faces = track.points[:, :FACE_POINTS]
     crop = choose_crop(faces, clip.width, clip.height, MASK_SIZE)
     row = {number: n for n, number in enumerate(track.frames)}
     outside = np.zeros((len(row), OUTLINE_SIZE, OUTLINE_SIZE), np.float16)  # no edge, no say
+    saved = 0
+    for arrays in chunks.read():
+        outside[saved : saved + len(arrays["outside"])] = arrays["outside"]
+        saved += len(arrays["outside"])
     model = MediaPipeMatte()
     try:
-        for number, frame in clip.read_only(track.frames):
-            job.update("Looking at the outline", row[number], len(row))
-            outside[row[number]] = outside_distance(model.person(crop.picture(frame)), OUTLINE_SIZE)
+        for number, frame in clip.read_only(track.frames[saved:]):
+            seen = row[number] + 1
+            outside[seen - 1] = outside_distance(model.person(crop.picture(frame)), OUTLINE_SIZE)
+            if seen >= saved + CHUNK:
+                chunks.add({"outside": outside[saved:seen]})
+                saved = seen
+            job.update("Looking at the outline", seen, len(row))
     finally:
         model.close()
     return Outlines(outside, crop)

@@ -68,9 +68,8 @@ class Hair:
         at = column[terms.vertices]
         prior = len(frames) * self.prior
         for _ in range(ROUNDS):
-            curvature, slope = terms.with_hair(hair, direction).along(
-                direction[terms.vertices], frames, subject
-            )
+            rim = terms.with_hair(hair, direction).near(frames, subject)
+            curvature, slope = rim.along(direction[terms.vertices], frames, subject)
             matrix, gradient = (np.bincount(at[at >= 0], one[at >= 0], len(self.free))
                                 for one in (curvature, slope))  # fmt: skip
             now = hair[self.free]

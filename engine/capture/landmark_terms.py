@@ -47,6 +47,10 @@ class LandmarkTerms:
         """Those of some of the frames."""
         return LandmarkTerms(self.points, self.seen[chosen], self.weights, self.priors)
 
+    def near(self, frames: Frames, subject: Subject) -> "LandmarkTerms":
+        """The same for guesses near this one: landmarks count wherever they are."""
+        return self
+
     def miss(self, frames: Frames, subject: Subject) -> Tensor:
         """[N, L, 2] percent of the outer-eye distance."""
         view = self.points.view(frames, subject)

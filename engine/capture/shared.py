@@ -14,6 +14,7 @@ from torch import Tensor
 from .chain import DAMPING, ENOUGH, Chain
 from .landmark_terms import CHUNK, LandmarkTerms
 from .outline import OutlineTerms
+from .rim import Rim
 from .unknowns import OWN, Frames, Subject
 
 MOST_OFFSET = 0.002  # m, mean over the landmarks: beyond it the offsets would hide a bad fit
@@ -28,14 +29,18 @@ class KeyFrames:
     chain: Chain
     first_focal: float  # px, what the focal length is pulled to
 
-    def cost(self, frames: Frames, subject: Subject) -> float:
+    def rim(self, frames: Frames, subject: Subject) -> Rim | None:
+        """What the outlines cost near a guess; None where there are none."""
+        return None if self.outlines is None else self.outlines.near(frames, subject)
+
+    def cost(self, frames: Frames, subject: Subject, rim: Rim | None) -> float:
         """Everything that is minimised."""
         p, count = self.chain.priors, len(frames)
         shared = p.beta * (subject.beta**2).sum() + p.focal * self._zoom(subject) ** 2
         shared = shared + p.offset * (subject.offset**2).sum(1).mean()
         terms = self.landmarks.cost(frames, subject).sum() + self.chain.single(frames)[1].sum()
-        if self.outlines is not None:
-            terms = terms + self.outlines.cost(frames, subject).sum()
+        if rim is not None:
+            terms = terms + rim.cost(frames, subject).sum()
         return float(terms) + count * float(shared)
 
     def settle(
@@ -52,14 +57,15 @@ class KeyFrames:
             free: the frames' unknowns that move besides the subject's; all when None.
             offsets: whether the correspondence offsets move too.
         """
-        damping, cost = DAMPING[0], self.cost(frames, subject)
+        damping = DAMPING[0]
         for _ in range(iterations):
-            system = self._system(frames, subject)
-            before = cost
+            rim = self.rim(frames, subject)
+            system = self._system(frames, subject, rim)
+            before = cost = self.cost(frames, subject, rim)
             while damping < DAMPING[1]:
                 own, shared = _arrow_step(*system, damping, free)
                 tried = self._moved(frames, subject, own, shared)
-                lowered = self.cost(*tried)
+                lowered = self.cost(*tried, rim)
                 if lowered <= cost:
                     frames, subject = tried
                     cost = lowered
@@ -67,7 +73,7 @@ class KeyFrames:
                 damping *= 10
             if offsets:
                 moved = replace(subject, offset=self._offsets(frames, subject))
-                lowered = self.cost(frames, moved)
+                lowered = self.cost(frames, moved, rim)
                 if lowered <= cost:
                     subject, cost = moved, lowered
             damping = min(max(damping / 10, DAMPING[0]), DAMPING[1] / 10)
@@ -88,12 +94,12 @@ class KeyFrames:
         )
 
     def _system(
-        self, frames: Frames, subject: Subject
+        self, frames: Frames, subject: Subject, rim: Rim | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """The arrow: A [K, U, U], border [K, U, S], corner [S, S], and both gradients."""
         p, u = self.chain.priors, OWN + frames.psi.shape[1]
         single, _ = self.chain.single(frames)
-        terms = [self.landmarks] if self.outlines is None else [self.landmarks, self.outlines]
+        terms = [self.landmarks] if rim is None else [self.landmarks, rim]
         blocks, borders, corners, owns, shareds = [], [], [], [], []
         for start in range(0, len(frames), CHUNK):
             chunk = slice(start, start + CHUNK)

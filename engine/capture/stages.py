@@ -2,6 +2,7 @@
 """What an unfinished capture keeps: each stage's result, with the key of what it was made from.
 
 stages/landmarks/00000…        landmarks and measures of some frames each, one file after the other
+stages/outlines/00000…         the person's outline in some frames each, until there is a fit
 stages/fit.safetensors         the whole-clip fit
 stages/pictures.json           which fit and size the pictures in images/ and mattes/ belong to
 """
@@ -19,7 +20,7 @@ from ..errors import InputError, SpaceError
 from ..files import read_tensors, write_tensors, write_text_atomic
 
 SCHEMA_VERSION = 1
-_WRITTEN = ("images", "mattes", "stages", "stages/landmarks")
+_WRITTEN = ("images", "mattes", "stages", "stages/landmarks", "stages/outlines")
 _TEMPORARY = re.compile(r"\..+-[0-9a-f]{12}\.\w+")  # as `files.write_atomic` names them
 
 

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from engine.capture import fitting
 from engine.capture.command import run
 from engine.capture.folder import read_capture
 from engine.capture.quality import read_quality
@@ -156,6 +157,36 @@ def test_a_stopped_capture_goes_on(captured, head_clip, tmp_path):
     )
     whole = read_capture(captured[0])
     assert (read_capture(out).matte(17) == whole.matte(17)).all()
+
+
+def test_outlines_that_were_found_are_kept_until_there_is_a_fit(
+    captured, head_clip, tmp_path, monkeypatch
+):
+    out, folder = tmp_path / "out", tmp_path / "job"
+    out.mkdir()
+    shutil.copytree(captured[0] / "stages" / "landmarks", out / "stages" / "landmarks")
+    monkeypatch.setattr(fitting, "CHUNK", 8)
+
+    class Stopping(Job):
+        looked = 0
+
+        def update(self, message, step, total, **figures):
+            if message == "Looking at the outline":
+                Stopping.looked += 1
+                if Stopping.looked == 20:
+                    (folder / "cancel").touch()
+            super().update(message, step, total, **figures)
+
+    config = CaptureConfig(clip=head_clip, out=out, size=96, device="cpu")
+    with pytest.raises(Cancelled), Stopping("capture", folder, quiet=True) as job:
+        run(config, job)
+    assert len(list((out / "stages" / "outlines").iterdir())) == 2
+    with Stopping("capture", folder, quiet=True) as job:
+        run(config, job)
+    assert Stopping.looked == 20 + 24 - 16
+    assert not (out / "stages" / "outlines").exists()
+    fits = [path / "stages" / "fit.safetensors" for path in (out, captured[0])]
+    assert fits[0].read_bytes() == fits[1].read_bytes()
 
 
 def bad_clips(name, write_clip, head_pictures, tmp_path):

@@ -67,7 +67,8 @@ def test_a_mask_smaller_than_the_skull_costs_most(scene):
     reach = float((view.pixels - view.pixels.mean(1, keepdim=True)).norm(dim=-1).max())
     fitting = round(reach * MASK_SIZE / SIDE)
     small, right, large = (
-        float(terms(round(share * fitting)).cost(frames, subject).mean()) for share in (0.5, 1, 1.5)
+        float(terms(round(share * fitting)).near(frames, subject).cost(frames, subject).mean())
+        for share in (0.5, 1, 1.5)
     )
     assert small > 2 * right
     assert large > right  # the rim is drawn out to the edge
@@ -75,7 +76,7 @@ def test_a_mask_smaller_than_the_skull_costs_most(scene):
 
 def test_the_gradient_is_the_cost_s(scene):
     terms, frames, subject = scene
-    made = terms(50)  # the skull reaches beyond it everywhere
+    made = terms(50).near(frames, subject)  # the skull reaches beyond it everywhere
     rows, values = made.arrow_rows(frames, subject)
     gradient = (rows.transpose(1, 2) @ values[..., None])[..., 0]
     for column in range(PLACE.start, PLACE.stop):
@@ -88,7 +89,7 @@ def test_the_gradient_is_the_cost_s(scene):
 
 def test_the_pose_s_equations_are_those_of_the_arrow(scene):
     terms, frames, subject = scene
-    made = terms(50)
+    made = terms(50).near(frames, subject)
     rows, values = made.arrow_rows(frames, subject)
     normal = made.normal(frames, subject)
     matrix = (rows.transpose(1, 2) @ rows)[:, RIGID, RIGID]

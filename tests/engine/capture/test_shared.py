@@ -74,7 +74,7 @@ def test_the_shared_gradient_is_the_cost_s(keys):
     found, frames, subject, _ = keys
     subject = replace(subject, beta=subject.beta + 0.1, log_focal=subject.log_focal + 0.05)
     subject = replace(subject, log_focal=subject.log_focal.double())
-    shared = found._system(frames, subject)[-1]
+    shared = found._system(frames, subject, None)[-1]
 
     def cost(column, step):
         beta, log_focal = subject.beta.clone(), subject.log_focal
@@ -82,7 +82,7 @@ def test_the_shared_gradient_is_the_cost_s(keys):
             beta[column] += step
         else:
             log_focal = log_focal + step
-        return found.cost(frames, replace(subject, beta=beta, log_focal=log_focal))
+        return found.cost(frames, replace(subject, beta=beta, log_focal=log_focal), None)
 
     for column in (0, 7, len(shared) - 1):
         slope = (cost(column, STEP) - cost(column, -STEP)) / (2 * STEP)
@@ -95,7 +95,7 @@ def test_settling_lowers_the_cost_and_nears_the_subject(keys):
     told = []
     moved, settled = found.settle(frames, start, 8, lambda: told.append(1))
     assert told
-    assert found.cost(moved, settled) < found.cost(frames, start)
+    assert found.cost(moved, settled, None) < found.cost(frames, start, None)
     seen = found.landmarks
     # The subject's own offsets are no part of an identity: nothing gets below what they leave.
     least = seen.cost(frames, replace(truth, offset=0 * truth.offset)).sum()
