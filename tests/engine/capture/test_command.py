@@ -108,6 +108,15 @@ def test_a_capture_says_what_it_measured(captured):
     assert quality.error[1::2, 1].mean() == pytest.approx(result["reprojection_px"], rel=1e-4)
 
 
+def test_the_head_wears_its_hair(captured, generic_model):
+    head = read_capture(captured[0]).head
+    bald = generic_model.subject(head.beta)
+    np.testing.assert_allclose(head.vertices, bald.vertices + head.static_offset, atol=1e-6)
+    assert not head.static_offset[head.vertices_in("face", "neck")].any()
+    thick = np.linalg.norm(head.static_offset[head.vertices_in("scalp")], axis=1)
+    assert 0 < thick.mean() < 0.02  # m
+
+
 def test_own_mattes_are_taken_and_kept_whole(captured, head_clip, tmp_path, job):
     out, own = tmp_path / "out", tmp_path / "own"
     shutil.copytree(captured[0] / "stages", out / "stages")
