@@ -21,6 +21,7 @@ from .unknowns import Frames, Subject
 ROUNDS = 10
 LEAST, MOST = -0.008, 0.06  # m
 ALIKE = 200.0  # (percent/m)², on squared differences across an edge, for each key frame
+SMOOTH = 3e3  # the same on squared differences from the neighbours' mean: no spikes
 THIN = 5.0  # the same on squared offsets
 
 
@@ -49,7 +50,10 @@ class Hair:
         sign = np.array([[1.0, -1.0]]) * np.sqrt(np.median(length) / length.clip(1e-5))[:, None]
         some = at >= 0
         apart = sparse.csr_matrix((sign[some], (row[some], at[some])), (len(edges), len(free)))
-        return cls(free, ALIKE * (apart.T @ apart) + THIN * sparse.eye(len(free)))
+        tied = apart.T @ apart
+        bend = sparse.diags(1 / tied.diagonal()) @ tied  # what a vertex has beyond its neighbours
+        prior = ALIKE * tied + SMOOTH * bend.T @ bend + THIN * sparse.eye(len(free))
+        return cls(free, prior.tocsr())
 
     def fit(
         self, terms: OutlineTerms, model: HeadModel, frames: Frames, subject: Subject
