@@ -35,7 +35,7 @@ class Priors:
     robust: float = 8.0  # percent of the eye distance, beyond which a miss counts linearly
     gap: float = 0.04  # of each gap across eye slit or lips, beside the mean of the landmarks
     outline: float = 1.0  # of points outside the person's outline, their mean
-    rim: float = 0.5  # of the rim beside the edge, inside or outside, its mean
+    rim: float = 0.3  # of the rim beside the edge, inside or outside, its mean
     beta: float = 0.02  # shared unknowns: all frames together weigh N times
     focal: float = 2.0  # on the square of log(focal / guess)
     offset: float = 2.5e4  # 1/m²
@@ -44,7 +44,7 @@ class Priors:
     negative: float = 60.0  # below 0 for one-sided expressions, and beyond the most of any
     jaw: float = 0.5  # 1/rad²
     jaw_aside: float = 60.0
-    smooth_rotation: float = 500.0  # 1/rad², second differences
+    smooth_rotation: float = 2000.0  # 1/rad², second differences
     smooth_depth: float = 2e4  # on second differences of log depth
     smooth_place: float = 1e3
     smooth_psi: float = 0.1  # second differences, linear beyond `blink`
