@@ -38,8 +38,9 @@ class Hair:
         head = model.mean
         marks = [points.vertices[points.weights > 0]
                  for points in (head.landmarks68, head.landmarks468)]  # fmt: skip
-        free = np.setdiff1d(head.vertices_in("scalp", "ear"), np.concatenate(marks))
         faces = head.skin_faces
+        skull = np.intersect1d(head.vertices_in("scalp", "ear"), faces)
+        free = np.setdiff1d(skull, np.concatenate(marks))
         edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
         edges = np.unique(np.sort(edges, 1), axis=0)
         column = np.full(len(head.vertices), -1)

@@ -20,7 +20,7 @@ from .crop import Crop
 from .landmark_head import LandmarkHead
 from .landmark_rows import Points, View
 from .priors import Priors
-from .rim import FEW, Masks, Rim, RimPart
+from .rim import FEW, Masks, Rim, RimPart, wearing
 from .unknowns import Frames, Subject
 
 MASK_SIZE, SIZE = 256, 128  # px the masks are looked at, and their distances kept at
@@ -89,9 +89,7 @@ class OutlineTerms:
         return Rim(tuple(parts), self.priors)
 
     def _part(self, frames: Frames, subject: Subject, masks: Masks) -> RimPart:
-        every = np.arange(len(self.vertices))
-        whole = RimPart(every, self.points, self.hair, masks, self.hair)
-        view = self.points.view(frames, whole.of(subject))
+        view = self.points.view(frames, wearing(subject, self.hair, self.points))
         weight = self.priors.rim / DIRECTIONS * self._rim(view, frames)
         outside = masks.distance(view.pixels[:, ::EVERY]) > 0
         weight[:, ::EVERY] += self.priors.outline / outside.shape[1] * outside
@@ -100,8 +98,8 @@ class OutlineTerms:
         return RimPart(which.cpu().numpy(), points, self.hair[which], masks, weight[:, which])
 
     def _rim(self, view: View, frames: Frames) -> Tensor:
-        """[K, S] 1 for the points farthest out in their direction, not below the head."""
-        arm = view.pixels - view.pixels.mean(1, keepdim=True)  # [K, S, 2]
+        """[N, S] 1 for the points farthest out in their direction, not below the head."""
+        arm = view.pixels - view.pixels.mean(1, keepdim=True)  # [N, S, 2]
         up = frames.rotation[:, :2, 1] * arm.new_tensor([1.0, -1.0])
         up = up / up.norm(dim=1, keepdim=True).clamp(min=1e-6)
         far = arm.norm(dim=-1).clamp(min=1e-6)

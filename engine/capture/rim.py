@@ -70,9 +70,8 @@ class RimPart:
     weight: Tensor  # [n, R]
 
     def of(self, subject: Subject) -> Subject:
-        """The subject with hair in place of the landmarks' offsets: these are other points."""
-        beta = subject.beta[: len(self.points.head.identities)]
-        return replace(subject, beta=beta, offset=self.hair)
+        """The subject that these points are seen of."""
+        return wearing(subject, self.hair, self.points)
 
     def miss(self, view: View) -> Tensor:
         """Percent of the eye distance beyond the edge [n, R]."""
@@ -81,6 +80,11 @@ class RimPart:
     def slope(self, view: View) -> Tensor:
         """Of the miss, per px [n, R, 2]."""
         return self.masks.slope(view.pixels) / view.percent[:, None, None]
+
+
+def wearing(subject: Subject, hair: Tensor, points: Points) -> Subject:
+    """The subject with hair [R, 3] m in place of the landmarks' offsets: these are other points."""
+    return replace(subject, beta=subject.beta[: len(points.head.identities)], offset=hair)
 
 
 @dataclass(frozen=True)
