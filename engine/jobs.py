@@ -99,6 +99,9 @@ class Job(AbstractContextManager["Job"]):
         for number, handler in self._old_handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         self._end_line()
+        if self.folder is not None:  # before anybody can read that the job has ended
+            for flag in (CANCEL, PAUSE):
+                (self.folder / flag).unlink(missing_ok=True)
         if error is None:
             self._write(state="done", fraction=1.0, eta_s=0.0, result=self.result)
         elif isinstance(error, Cancelled | KeyboardInterrupt):
@@ -107,9 +110,6 @@ class Job(AbstractContextManager["Job"]):
             told = explain(error)
             report = {"code": told.code, "message": told.message, "hint": told.hint}
             self._write(state="failed", error=report)
-        if self.folder is not None:
-            for flag in (CANCEL, PAUSE):
-                (self.folder / flag).unlink(missing_ok=True)
         if self._lock is not None:
             os.close(self._lock)
 
