@@ -40,8 +40,8 @@ def fit_track(
         SpaceError, Cancelled: as they say.
     """
     arrays = kept(out, "fit", key)
+    outlines = Chunks(out, "outlines", key)
     if arrays is None:
-        outlines = Chunks(out, "outlines", key)
         fit = fit_clip(
             model,
             track.points[:, :FACE_POINTS],
@@ -54,9 +54,9 @@ def fit_track(
         )
         fit = _with_neck(_with_gaze(fit, model, track.points, clip), model)
         keep(out, "fit", key, fit.to_arrays())
-        outlines.discard()
     else:
         fit = Fit.from_arrays(arrays)
+    outlines.discard()  # here, for a run that was killed after its fit
     usable = fit.error[:, 1] <= np.maximum(
         LOST * np.median(fit.eye_distance), 4 * np.median(fit.error[:, 1])
     )

@@ -27,7 +27,7 @@ MASK_SIZE, SIZE = 256, 128  # px the masks are looked at, and their distances ke
 HAIR = 0.004  # m between skull and outline, until it is known better (`hair`)
 POINTS = 6000  # about; with a sixth of them the rim lies millimetres inside the outline
 EVERY = 6  # of so many points one is asked whether it lies outside
-DIRECTIONS = 48  # about the skull's middle, for each of which one point is on the rim
+DIRECTIONS = 48  # about the points' middle, for each of which one of them is on the rim
 DOWNWARDS = -0.3  # cosine to the head's up of directions below which there is a neck, and no rim
 
 

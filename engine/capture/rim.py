@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Points of the head that ought to lie on the edge of the person's mask, and what they cost.
 
-Which points those are was chosen for one guess (`OutlineTerms.rim`) and holds for others near it,
+Which points those are was chosen for one guess (`OutlineTerms.near`) and holds for others near it,
 so that a step lowers a cost that does not change under it. N frames, a few of them in each part,
 R points in a part.
 """
