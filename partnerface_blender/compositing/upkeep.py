@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 @persistent
 def before_render(scene: bpy.types.Scene, *_: object) -> None:
     """Avatars, cameras, markers, frames, size and view transform are as the artist left them."""
-    run_on_main_thread(lambda: bring_up_to_date(scene) or evaluate_windows())
+    run_on_main_thread(lambda: bring_up_to_date(scene) or leave_nothing_open())
 
 
 def bring_up_to_date(scene: bpy.types.Scene) -> None:
@@ -45,10 +45,18 @@ def bring_up_to_date(scene: bpy.types.Scene) -> None:
         log.warning("%s", error)
 
 
-def evaluate_windows() -> None:
-    """What windows show is evaluated: an evaluation that still waited would meet the render's."""
+def leave_nothing_open() -> None:
+    """All that Blender would only do later is done: it would meet the render's own evaluation.
+
+    What windows show is evaluated. And every view layer knows its objects again, which any change
+    of scenes makes all of them forget: the graph that Blender builds for the compositor copies the
+    layers of each scene in it, and crashes on one that does not.
+    """
     for window in bpy.context.window_manager.windows:
         window.view_layer.update()
+    for scene in bpy.data.scenes:
+        for layer in scene.view_layers:
+            len(layer.objects)  # asked for them, Blender looks
 
 
 def attach() -> None:
