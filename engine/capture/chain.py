@@ -20,7 +20,7 @@ from .priors import Priors, psi_ceiling
 from .unknowns import JAW_TURN, OWN, PLACE, ROTATION, SIZE, Frames, Subject, turn_between
 
 DAMPING = (1e-4, 1e4)  # least and most of a diagonal entry's share that is added to it
-ENOUGH = 1e-5  # a step that lowers the cost by less than this share ends the search
+ENOUGH = 5e-4  # a step that lowers the cost by less than this share ends the search
 
 
 class Near(Protocol):

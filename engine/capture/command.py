@@ -7,11 +7,13 @@ so that the same command goes on where it was stopped; capture.json comes last.
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, replace
 
 import numpy as np
 
 from ..config import Capture as CaptureConfig
+from ..cores import in_order, shared_out
 from ..devices import resolve_device
 from ..errors import ClipError
 from ..head.library import load_head_model
@@ -26,7 +28,7 @@ from .folder import MIN_SIZE, Capture, finished_capture, write_capture, write_fr
 from .marks import FACE_POINTS, runs
 from .matte import NeckCut, whole_matte
 from .matte_source import Mattes
-from .overlay import progress, write_overlay
+from .overlay import write_overlay
 from .posed import posed_frame
 from .priors import Priors
 from .quality import measure_quality, write_quality
@@ -38,7 +40,7 @@ from .stages import check_writable, claim_pictures, has_pictures, key_of, sweep
 from .timeline import write_timeline
 from .tracking import check_landmarks, find_face, notes
 
-METHOD = 4  # raised when a stage computes something else than before
+METHOD = 5  # raised when a stage computes something else than before
 MATTE_METHOD = 2  # the same for mattes alone
 TEST_SHARE = 8  # the last eighth of the frames is the test set
 
@@ -103,7 +105,7 @@ def run(config: CaptureConfig, job: Job, clip: Source | None = None) -> dict:
     frames = [track.frames[i] for i in numbers]
     claim_pictures(config.out, key)
     _pictures(capture, clip, frames, crop, tensors, mattes, config.cut, job)
-    _overlay(capture, tensors, job)
+    write_overlay(capture, tensors, job)
     job.update("Measuring", 0, 1)
     write_timeline(config.out / "timeline.png", track.numbers, marks)
     quality = measure_quality(capture, fit.error, fit.eye_distance)
@@ -141,30 +143,27 @@ def _pictures(
     cut = NeckCut.of(capture.head)
     inside = np.where(crop.outside(clip.width, clip.height), 0, 1).astype(np.float32)
     source = mattes.open()
-    try:
+
+    def seen() -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         for number, frame in clip.read_only(missing):
-            index = missing[number]
             picture = crop.picture(frame)
-            alpha, keep = source.alpha(number, picture, crop), inside
-            if ends == "neck":
-                posed = posed_frame(tensors, capture.motion, index)
-                keep = inside * cut.mask(posed, capture.camera, picture, alpha)
-            write_frame(capture.path, index, picture, whole_matte(alpha, keep))
-            job.update("Writing pictures", index + 1, len(frames))
+            yield missing[number], picture, source.person(number, picture, crop)
+
+    def write(one: tuple[int, np.ndarray, np.ndarray]) -> int:
+        index, picture, person = one
+        alpha, keep = source.alpha(picture, person), inside
+        if ends == "neck":
+            posed = posed_frame(tensors, capture.motion, index)
+            keep = inside * cut.mask(posed, capture.camera, picture, alpha)
+        write_frame(capture.path, index, picture, whole_matte(alpha, keep))
+        return index
+
+    try:
+        with shared_out(), closing(in_order(write, seen())) as written:
+            for index in written:
+                job.update("Writing pictures", index + 1, len(frames))
     finally:
         source.close()
-
-
-def _overlay(capture: Capture, tensors: HeadTensors, job: Job) -> None:
-    count = len(capture.motion)
-
-    def frames() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for index in range(count):
-            yield capture.image(index), posed_frame(tensors, capture.motion, index)
-
-    write_overlay(capture.path / "overlay.mp4",
-                  progress(frames(), lambda done: job.update("Drawing the overlay", done, count)),
-                  capture.head.skin_faces, capture.camera, capture.fps)  # fmt: skip
 
 
 def _train_count(frames: int) -> int:

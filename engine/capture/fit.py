@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
 
+from ..cores import shared_out
 from ..head.model import JAW, HeadModel
 from .chain import Chain, Term
 from .hair import Hair
@@ -123,36 +123,33 @@ def fit_clip(
         slide: [L, 5, 3] m, how the landmarks slide as the head turns (`slide.py`).
         priors: their strengths.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # more would only wait for each other
-    try:
-        with torch.no_grad(), threadpool_limits(1, "blas"):
-            centre = torch.tensor(picture, dtype=torch.float32, device=device) / 2
-            seen = torch.as_tensor(points, dtype=torch.float32, device=device) - centre
-            priors = priors or Priors()
-            head = LandmarkHead.of(model, model.mean.landmarks468, device)
-            terms = LandmarkTerms.of(Points.of(head, slide), seen, priors)
-            chain = Chain.of(priors, numbers, model.mean.expression_names)
-            keys = torch.as_tensor(choose_keys(points))
-            outline = at_keys = None
-            if outlines is not None:
-                outline = OutlineTerms.of(outlines, model, terms.points, centre, priors)
-                at_keys = outline[keys]
-            key_frames = KeyFrames(terms[keys], at_keys, chain, FOCAL_GUESS * max(picture))
-            subject, met = _meet(key_frames, report)
-            hair, whole = np.zeros(len(model.mean.vertices), np.float32), [terms]
-            if outline is not None and at_keys is not None:
-                hair = Hair.of(model).fit(at_keys, model, met, subject)
-                whole.append(outline.with_hair(hair, outwards(model)).settled(subject))
-            frames = _follow(whole, chain, subject, report)
-            return _finish(frames, subject, hair, terms, chain, points)
-    finally:
-        torch.set_num_threads(threads)
+    with torch.no_grad(), shared_out():
+        centre = torch.tensor(picture, dtype=torch.float32, device=device) / 2
+        seen = torch.as_tensor(points, dtype=torch.float32, device=device) - centre
+        priors = priors or Priors()
+        head = LandmarkHead.of(model, model.mean.landmarks468, device)
+        terms = LandmarkTerms.of(Points.of(head, slide), seen, priors)
+        chain = Chain.of(priors, numbers, model.mean.expression_names)
+        keys = torch.as_tensor(choose_keys(points))
+        outline = at_keys = None
+        if outlines is not None:
+            outline = OutlineTerms.of(outlines, model, terms.points, centre, priors)
+            at_keys = outline[keys]
+        key_frames = KeyFrames(terms[keys], at_keys, chain, FOCAL_GUESS * max(picture))
+        subject, hair = _meet(key_frames, model, report)
+        whole = [terms]
+        if outline is not None:
+            whole.append(outline.with_hair(hair, outwards(model)).settled(subject))
+        frames = _follow(whole, chain, subject, report)
+        return _finish(frames, subject, hair, terms, chain, points)
 
 
-def _meet(keys: KeyFrames, report: Callable[[int], None]) -> tuple[Subject, Frames]:
-    """What all frames share."""
+def _meet(
+    keys: KeyFrames, model: HeadModel, report: Callable[[int], None]
+) -> tuple[Subject, np.ndarray]:
+    """What all frames share: the subject, and how far the hair [V] m stands off the skull."""
     points, done = keys.landmarks.points, 0
+    hair, covered = np.zeros(len(model.mean.vertices), np.float32), Hair.of(model)
 
     def tell() -> None:
         nonlocal done
@@ -162,8 +159,13 @@ def _meet(keys: KeyFrames, report: Callable[[int], None]) -> tuple[Subject, Fram
     subject = first_subject(points.head, keys.first_focal)
     frames = rigid_frames(points, subject, keys.landmarks.seen, len(keys.chain.one_sided))
     for free, offsets, steps in STAGES:
+        if offsets and keys.outlines is not None:  # the skull was found under hair as usual
+            hair = covered.fit(keys.outlines, model, frames, subject)
+            keys = replace(keys, outlines=keys.outlines.with_hair(hair, outwards(model)))
         frames, subject = keys.settle(frames, subject, steps, tell, free=free, offsets=offsets)
-    return subject, frames
+    if keys.outlines is not None:
+        hair = covered.fit(keys.outlines, model, frames, subject)
+    return subject, hair
 
 
 def _follow(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..head.model import JAW
-from ..head.skinning import HeadTensors, rotation_matrix, vertex_offsets
+from ..head.skinning import HeadTensors, corrective_offsets, rotation_matrix
 from .landmark_head import LandmarkHead
 from .slide import EYE_DISTANCE, slopes_of, terms_of, toward_camera
 from .unknowns import JAW_TURN, OWN, PLACE, RIGID, ROTATION, SIZE, Frames, Subject
@@ -84,43 +84,51 @@ class Points:
 
     def derivatives(
         self, frames: Frames, subject: Subject, *, shared: bool = False
-    ) -> tuple[View, Tensor, Tensor | None, Tensor | None]:
+    ) -> tuple[View, Tensor]:
         """The view and its derivatives, px per unit.
 
         Returns:
             The view; by each frame's own unknowns [N, L, 2, U]; and if `shared`, by identity and
-            the log of the focal length [N, L, 2, B + 1] and by each point's own offset
-            [N, L, 2, 3], else None.
+            the log of the focal length too [N, L, 2, U + B + 1].
         """
         head = self.head.subject(subject.beta, subject.offset)
-        rest = _unturned(head, frames.psi, frames.jaw)
+        expressed, joints = _expressed(head, frames.psi), head.joints_of(frames.psi)
+        rest = _opened(head, expressed, joints, frames.jaw)
         view = self._view(rest + self._slid(frames, subject), frames, subject)
-        axes = rest.new_tensor(CAMERA_FROM_WORLD)
         by_seen = self._by_seen(view, subject)  # [N, L, 2, 3]
-        into = axes[:, None] * frames.rotation  # [N, 3, 3] camera axes from head axes
-        bent = rotation_matrix(frames.jaw) - torch.eye(3, device=rest.device, dtype=rest.dtype)
-        jaw_weight = head.skin_weights[:, JAW]  # [L]
+        into, bent = _into(frames), _bent(frames.jaw)
+        own, shares = OWN + frames.psi.shape[1], len(self.head.identities) + 1
 
-        own = rest.new_empty(*rest.shape[:2], 2, OWN + frames.psi.shape[1])
-        own[..., RIGID] = self.rigid(view, frames, subject)
+        found = rest.new_empty(*rest.shape[:2], 2, own + shares * shared)
+        found[..., RIGID] = self.rigid(view, frames, subject)
         for k in range(3):
             nudge = torch.zeros_like(frames.jaw)
             nudge[:, k] = JAW_STEP
-            moved = (_unturned(head, frames.psi, frames.jaw + nudge) - rest) / JAW_STEP
+            moved = (_opened(head, expressed, joints, frames.jaw + nudge) - rest) / JAW_STEP
             along = moved @ into.transpose(1, 2)
-            own[..., JAW_TURN.start + k] = (by_seen @ along[..., None])[..., 0]
-        by_rest = by_seen @ _blended(into, bent, jaw_weight)  # [N, L, 2, 3]
+            found[..., JAW_TURN.start + k] = (by_seen * along[..., None, :]).sum(-1)
+        by_rest = self._by_rest(view, frames, subject)
         modes = head.expressions.unflatten(-1, (-1, 3)).permute(1, 2, 0)  # [L, 3, E]
-        own[..., OWN:] = by_rest @ modes
+        found[..., OWN:own] = _through(by_rest, modes)
         if not shared:
-            return view, own, None, None
-        by_identity = by_rest @ self.head.identities.permute(1, 2, 0)  # [N, L, 2, B]
+            return view, found
+        found[..., own:-1] = _through(by_rest, self.head.identities.permute(1, 2, 0))
         hinge = self.head.joint_identities[:, JAW]  # [B, 3] m
         swing = by_seen @ (-(into @ bent))[:, None]  # [N, L, 2, 3]
-        by_identity = by_identity + jaw_weight[:, None, None] * (swing @ hinge.T)
-        toward = view.turned[..., 2] * axes[2] / subject.focal
-        by_focal = view.pixels * (toward / view.depth)[..., None]
-        return view, own, torch.cat([by_identity, by_focal[..., None]], -1), by_rest
+        found[..., own:-1] += (head.skin_weights[:, JAW, None, None] * swing) @ hinge.T
+        toward = view.turned[..., 2] * CAMERA_FROM_WORLD[2] / subject.focal
+        found[..., -1] = view.pixels * (toward / view.depth)[..., None]
+        return view, found
+
+    def by_rest(self, frames: Frames, subject: Subject) -> tuple[View, Tensor]:
+        """The view and its derivatives by each point's own place at rest [N, L, 2, 3], px per m."""
+        view = self.view(frames, subject)
+        return view, self._by_rest(view, frames, subject)
+
+    def _by_rest(self, view: View, frames: Frames, subject: Subject) -> Tensor:
+        jaw_weight = self.head.mean.skin_weights[:, JAW]
+        blended = _blended(_into(frames), _bent(frames.jaw), jaw_weight)
+        return self._by_seen(view, subject) @ blended
 
     def rigid(self, view: View, frames: Frames, subject: Subject) -> Tensor:
         """The view's derivatives by rotation, place and size [N, L, 2, 6], px per unit."""
@@ -148,13 +156,40 @@ def _unturned(head: HeadTensors, psi: Tensor, jaw: Tensor) -> Tensor:
 
     What `posed_vertices` gives where no joint but the jaw is turned, for a fraction of the work.
     """
+    return _opened(head, _expressed(head, psi), head.joints_of(psi), jaw)
+
+
+def _expressed(head: HeadTensors, psi: Tensor) -> Tensor:
+    """Its vertices [N, L, 3] m with the expression alone."""
+    return head.vertices + (psi @ head.expressions).unflatten(-1, (-1, 3))
+
+
+def _opened(head: HeadTensors, expressed: Tensor, joints: Tensor, jaw: Tensor) -> Tensor:
+    """The same [N, L, 3] m with the jaw turned by jaw [N, 3] rad about its joint."""
     theta = jaw.new_zeros(len(jaw), len(head.joints), 3)
     theta[:, JAW] = jaw
-    rest = head.vertices + vertex_offsets(head, psi, theta)
-    hinge = head.joints_of(psi)[..., JAW, :]  # [3] or [N, 3]
-    bent = rotation_matrix(jaw) - torch.eye(3, device=rest.device, dtype=rest.dtype)
-    swing = (rest - hinge.expand(len(rest), 3)[:, None]) @ bent.transpose(1, 2)
+    rest = expressed + corrective_offsets(head, theta)
+    hinge = joints[..., JAW, :].expand(len(rest), 3)
+    swing = (rest - hinge[:, None]) @ _bent(jaw).transpose(1, 2)
     return rest + head.skin_weights[:, JAW, None] * swing
+
+
+def _into(frames: Frames) -> Tensor:
+    """Camera axes from head axes [N, 3, 3]."""
+    return frames.rotation.new_tensor(CAMERA_FROM_WORLD)[:, None] * frames.rotation
+
+
+def _bent(jaw: Tensor) -> Tensor:
+    """What the jaw's turn adds to no turn [N, 3, 3]."""
+    return rotation_matrix(jaw) - torch.eye(3, device=jaw.device, dtype=jaw.dtype)
+
+
+def _through(rows: Tensor, modes: Tensor) -> Tensor:
+    """Rows [N, L, 2, 3] times each point's own modes [L, 3, C], for a fraction of `@`'s time."""
+    found = rows[..., :1] * modes[:, :1]
+    for k in (1, 2):
+        found.addcmul_(rows[..., k : k + 1], modes[:, k : k + 1])
+    return found
 
 
 def _blended(into: Tensor, bent: Tensor, jaw_weight: Tensor) -> Tensor:

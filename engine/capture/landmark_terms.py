@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..cores import each
 from .landmark_rows import Points
 from .priors import GAPS, Priors, landmark_weights
 from .unknowns import Frames, Subject
 
-CHUNK = 64  # frames whose derivatives are in memory at once
+CHUNK = 16  # frames whose derivatives are in memory at once, on each core
 
 
 @dataclass(frozen=True)
@@ -62,24 +63,25 @@ class LandmarkTerms:
 
     def normal(self, frames: Frames, subject: Subject) -> Normal:
         """The normal equations of each frame's own unknowns."""
-        parts = []
-        for start in range(0, len(frames), CHUNK):
+
+        def part(start: int) -> tuple[Tensor, Tensor]:
             chunk = slice(start, start + CHUNK)
-            view, own, _, _ = self.points.derivatives(frames[chunk], subject)
+            view, slopes = self.points.derivatives(frames[chunk], subject)
             percent = view.percent[:, None, None]
             miss = (view.pixels - self.seen[chunk]) / percent
-            rows, values = self.rows(miss, own / percent[..., None])
+            rows, values = self.rows(miss, slopes / percent[..., None])
             across = rows.transpose(1, 2)
             gradient = (across @ values[..., None])[..., 0]
-            parts.append((across @ rows, gradient))
+            return across @ rows, gradient
+
+        parts = each(part, range(0, len(frames), CHUNK))
         return Normal(*(torch.cat(part).double() for part in zip(*parts, strict=True)))
 
     def arrow_rows(self, frames: Frames, subject: Subject) -> tuple[Tensor, Tensor]:
         """Weighted rows [N, R, U + B + 1] and values [N, R], shared unknowns last."""
-        view, own, shared, _ = self.points.derivatives(frames, subject, shared=True)
+        view, slopes = self.points.derivatives(frames, subject, shared=True)
         percent = view.percent[:, None, None]
-        slopes = torch.cat([own, shared], -1) / percent[..., None]
-        return self.rows((view.pixels - self.seen) / percent, slopes)
+        return self.rows((view.pixels - self.seen) / percent, slopes / percent[..., None])
 
     def rows(self, miss: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
         """Weighted rows of the least-squares problem.

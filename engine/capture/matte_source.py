@@ -32,10 +32,17 @@ PROPORTIONS = 0.01  # by how much the shape of mattes and clip may differ
 
 
 class MatteSource(Protocol):
-    """Gives the person's alpha in one frame after the other, in ascending order."""
+    """Gives the person's alpha: `person` in one frame after the other, `alpha` on any thread."""
 
-    def alpha(self, number: int, picture: np.ndarray, crop: Crop) -> np.ndarray:
-        """Alpha [size, size] float32 in 0…1 of the clip's frame `number`, cropped to `picture`."""
+    def person(self, number: int, picture: np.ndarray, crop: Crop) -> np.ndarray:
+        """Where the person is in the clip's frame `number`, cropped to `picture`, ascending.
+
+        [size, size] float32 in 0…1.
+        """
+        ...
+
+    def alpha(self, picture: np.ndarray, person: np.ndarray) -> np.ndarray:
+        """The alpha made of it [size, size] float32 in 0…1."""
         ...
 
     def close(self) -> None:
@@ -50,9 +57,13 @@ class SegmentedMatte:
         self._refined = REFINED[kind]
         self._model = MediaPipeMatte()
 
-    def alpha(self, number: int, picture: np.ndarray, crop: Crop) -> np.ndarray:
-        """Alpha [size, size] float32 in 0…1."""
-        return self._refined(picture, self._model.person(picture))
+    def person(self, number: int, picture: np.ndarray, crop: Crop) -> np.ndarray:
+        """The segmentation [size, size] float32 in 0…1."""
+        return self._model.person(picture)
+
+    def alpha(self, picture: np.ndarray, person: np.ndarray) -> np.ndarray:
+        """The same with its edges on the picture's."""
+        return self._refined(picture, person)
 
     def close(self) -> None:
         """Let go of the model."""
@@ -68,8 +79,8 @@ class GivenMatte:
         self._next = first
         self._size = size
 
-    def alpha(self, number: int, picture: np.ndarray, crop: Crop) -> np.ndarray:
-        """Alpha [size, size] float32 in 0…1.
+    def person(self, number: int, picture: np.ndarray, crop: Crop) -> np.ndarray:
+        """The matte [size, size] float32 in 0…1.
 
         Raises:
             ClipError: this frame's matte is missing, damaged, or of another shape.
@@ -88,6 +99,10 @@ class GivenMatte:
             found = cv2.resize(found, self._size, interpolation=cv2.INTER_AREA)
         three = np.repeat(found[..., None], 3, axis=2)
         return np.ascontiguousarray(crop.picture(three)[..., 0]).astype(np.float32) / 255
+
+    def alpha(self, picture: np.ndarray, person: np.ndarray) -> np.ndarray:
+        """The matte as it was given."""
+        return person
 
     def close(self) -> None:
         """Let go of the file."""

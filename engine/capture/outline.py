@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..cores import each
 from ..head.model import HeadModel, Landmarks
 from .crop import Crop
 from .landmark_head import LandmarkHead
@@ -82,11 +83,12 @@ class OutlineTerms:
 
     def near(self, frames: Frames, subject: Subject) -> Rim:
         """What the outlines cost near a guess: its rim, and its points outside."""
-        parts = []
-        for start in range(0, len(frames), FEW):
+
+        def part(start: int) -> RimPart:
             few = slice(start, start + FEW)
-            parts.append(self._part(frames[few], subject, self.masks[few]))
-        return Rim(tuple(parts), self.priors)
+            return self._part(frames[few], subject, self.masks[few])
+
+        return Rim(tuple(each(part, range(0, len(frames), FEW))), self.priors)
 
     def _part(self, frames: Frames, subject: Subject, masks: Masks) -> RimPart:
         view = self.points.view(frames, wearing(subject, self.hair, self.points))

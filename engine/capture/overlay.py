@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The fitted mesh over the clip as a video, so that a person sees at once how good the fit is."""
 
-from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from ..cores import in_order, shared_out
 from ..errors import DependencyError
 from ..files import write_atomic
+from ..head.skinning import HeadTensors
+from ..jobs import Job
 from ..render.camera import Camera
 from ..render.mesh import vertex_normals, view_mesh
+from .folder import Capture
+from .posed import posed_frame
 
 MOST_SIDE = 512  # px of the video
 MESH_SIDE = 256  # px the mesh is drawn at
@@ -18,25 +23,14 @@ OPACITY = 0.55
 CLAY = np.array([0.95, 0.80, 0.55], np.float32)
 
 
-def write_overlay(
-    path: Path,
-    frames: Iterable[tuple[np.ndarray, np.ndarray]],
-    faces: np.ndarray,
-    camera: Camera,
-    fps: float,
-) -> None:
-    """Write an H.264 video of pictures with a half transparent mesh over them.
-
-    Args:
-        path: of the .mp4 file.
-        frames: pictures [H, W, 3] uint8 RGB and posed vertices [V, 3] m, world space.
-        faces: [F, 3] of the mesh.
-        camera: of the pictures.
-        fps: 1/s.
+def write_overlay(capture: Capture, tensors: HeadTensors, job: Job) -> None:
+    """Write overlay.mp4 into a capture's folder: its pictures with a half transparent mesh on them.
 
     Raises:
+        CaptureError: a picture is missing or damaged.
         SpaceError: it could not be written.
         DependencyError: imageio-ffmpeg is missing.
+        Cancelled: as it says.
     """
     try:
         import imageio_ffmpeg
@@ -45,13 +39,19 @@ def write_overlay(
             "The overlay video needs the package imageio-ffmpeg, which is missing.",
             "Set the engine's environment up again.",
         ) from error
-    side = min(MOST_SIDE, camera.width) // 2 * 2  # H.264 wants an even number
+    count = len(capture.motion)
+    side = min(MOST_SIDE, capture.camera.width) // 2 * 2  # H.264 wants an even number
+
+    def drawn(index: int) -> np.ndarray:
+        posed = posed_frame(tensors, capture.motion, index)
+        faces = capture.head.skin_faces
+        return draw_over(capture.image(index), posed, faces, capture.camera, side)
 
     def write(temporary: Path) -> None:
         writer = imageio_ffmpeg.write_frames(
             str(temporary),
             (side, side),
-            fps=fps,
+            fps=capture.fps,
             codec="libx264",
             quality=7,
             macro_block_size=2,
@@ -59,13 +59,13 @@ def write_overlay(
             output_params=["-movflags", "+faststart"],
         )
         writer.send(None)
-        try:
-            for picture, posed in frames:
-                writer.send(np.ascontiguousarray(draw_over(picture, posed, faces, camera, side)))
-        finally:
-            writer.close()
+        with closing(writer), closing(in_order(drawn, range(count))) as pictures:
+            for number, picture in enumerate(pictures, 1):
+                writer.send(np.ascontiguousarray(picture))
+                job.update("Drawing the overlay", number, count)
 
-    write_atomic(path, write)
+    with shared_out():
+        write_atomic(capture.path / "overlay.mp4", write)
 
 
 def draw_over(
@@ -85,12 +85,3 @@ def draw_over(
     below = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     mixed = below * (1 - OPACITY * layer[..., 3:]) + OPACITY * layer[..., :3]
     return (np.clip(mixed, 0, 1) * 255 + 0.5).astype(np.uint8)
-
-
-def progress(
-    frames: Iterable[tuple[np.ndarray, np.ndarray]], tell: Callable[[int], None]
-) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-    """The frames, telling how many were taken."""
-    for number, frame in enumerate(frames, 1):
-        yield frame
-        tell(number)

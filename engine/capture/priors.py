@@ -36,11 +36,11 @@ class Priors:
     gap: float = 0.04  # of each gap across eye slit or lips, beside the mean of the landmarks
     outline: float = 1.0  # of points outside the person's outline, their mean
     rim: float = 0.3  # of the rim beside the edge, inside or outside, its mean
-    beta: float = 0.02  # shared unknowns: all frames together weigh N times
+    beta: float = 0.005  # shared unknowns: all frames together weigh N times
     focal: float = 2.0  # on the square of log(focal / guess)
     offset: float = 2.5e4  # 1/m²
     psi: float = 0.01
-    psi_mean: float = 0.5  # on their mean: what never changes belongs to the identity
+    psi_mean: float = 0.05  # on their mean: what never changes belongs to the identity
     negative: float = 60.0  # below 0 for one-sided expressions, and beyond the most of any
     jaw: float = 0.5  # 1/rad²
     jaw_aside: float = 60.0

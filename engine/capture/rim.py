@@ -15,6 +15,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from ..cores import each
 from .landmark_rows import Points, View
 from .landmark_terms import Normal
 from .priors import Priors
@@ -100,21 +101,24 @@ class Rim:
 
     def cost(self, frames: Frames, subject: Subject) -> Tensor:
         """[N], the robust penalty."""
-        costs, scale = [], self.priors.robust**2
-        for part, some in self._parts(frames):
+        scale = self.priors.robust**2
+
+        def cost(its: tuple[RimPart, Frames]) -> Tensor:
+            part, some = its
             miss = part.miss(part.points.view(some, part.of(subject)))
             penalty = 2 * scale * ((1 + miss**2 / scale).sqrt() - 1)
-            costs.append((part.weight * penalty).sum(1))
-        return torch.cat(costs).double()
+            return (part.weight * penalty).sum(1)
+
+        return torch.cat(each(cost, self._parts(frames))).double()
 
     def arrow_rows(self, frames: Frames, subject: Subject) -> tuple[Tensor, Tensor]:
         """Weighted rows [N, R, U + B + 1] and values [N, R], shared unknowns last."""
         slopes, values = [], []
         for part, some in self._parts(frames):
-            view, own, shared, _ = part.points.derivatives(some, part.of(subject), shared=True)
+            view, seen = part.points.derivatives(some, part.of(subject), shared=True)
             miss = part.miss(view)
             weight = self._trusted(part, miss).sqrt()
-            slope = torch.einsum("nri,nric->nrc", part.slope(view), torch.cat([own, shared], -1))
+            slope = torch.einsum("nri,nric->nrc", part.slope(view), seen)
             slopes.extend(slope * weight[..., None])
             values.extend(miss * weight)
         return pad_sequence(slopes, batch_first=True), pad_sequence(values, batch_first=True)
@@ -124,14 +128,17 @@ class Rim:
 
         A face that talks changes it, too, but too little to be told by it.
         """
-        found = []
-        for part, some in self._parts(frames):
+
+        def normal(its: tuple[RimPart, Frames]) -> tuple[Tensor, Tensor]:
+            part, some = its
             view = part.points.view(some, part.of(subject))
             miss, slopes = part.miss(view), part.points.rigid(view, some, part.of(subject))
             weight = self._trusted(part, miss).sqrt()
             slopes = torch.einsum("nri,nric->nrc", part.slope(view), slopes) * weight[..., None]
             gradient = torch.einsum("nrc,nr->nc", slopes, miss * weight)
-            found.append((slopes.transpose(1, 2) @ slopes, gradient))
+            return slopes.transpose(1, 2) @ slopes, gradient
+
+        found = each(normal, self._parts(frames))
         matrix, gradient = (torch.cat(part).double() for part in zip(*found, strict=True))
         count, unknowns = len(frames), OWN + frames.psi.shape[1]
         whole = Normal(
@@ -147,7 +154,7 @@ class Rim:
         """Curvature and half the slope [S] of the cost as the points move along [S, 3]."""
         curvature, gradient = np.zeros((2, len(direction)))
         for part, some in self._parts(frames):
-            view, _, _, by_rest = part.points.derivatives(some, part.of(subject), shared=True)
+            view, by_rest = part.points.by_rest(some, part.of(subject))
             moved = by_rest @ torch.as_tensor(direction[part.which]).to(by_rest)[:, :, None]
             miss, slope = part.miss(view), (part.slope(view) * moved[..., 0]).sum(-1)
             weight = part.weight / (1 + (miss / FAR) ** 2) ** 2

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ..cores import each
 from .chain import DAMPING, ENOUGH, Chain
 from .landmark_terms import CHUNK, LandmarkTerms
 from .outline import OutlineTerms
@@ -100,28 +101,26 @@ class KeyFrames:
         p, u = self.chain.priors, OWN + frames.psi.shape[1]
         single, _ = self.chain.single(frames)
         terms = [self.landmarks] if rim is None else [self.landmarks, rim]
-        blocks, borders, corners, owns, shareds = [], [], [], [], []
-        for start in range(0, len(frames), CHUNK):
+        count = len(frames)
+
+        def of_frames(start: int) -> tuple[Tensor, Tensor]:
             chunk = slice(start, start + CHUNK)
             whole = right = 0
             for term in terms:
                 rows, values = term[chunk].arrow_rows(frames[chunk], subject)  # [n, R, U + S]
-                rows, values = rows.double(), values.double()
-                whole = whole + rows.transpose(1, 2) @ rows
-                right = right + (rows.transpose(1, 2) @ values[..., None])[..., 0]
-            whole, right = whole.cpu(), right.cpu()
-            blocks.append(whole[:, :u, :u] + single.matrix[chunk])
-            borders.append(whole[:, :u, u:])
-            corners.append(whole[:, u:, u:].sum(0))
-            owns.append(right[:, :u] + single.gradient[chunk])
-            shareds.append(right[:, u:].sum(0))
-        count = len(frames)
-        corner, shared = sum(corners), sum(shareds)
+                across = rows.transpose(1, 2)
+                whole = whole + (across @ rows).double()
+                right = right + (across @ values[..., None])[..., 0].double()
+            return whole.cpu(), right.cpu()
+
+        wholes, rights = zip(*each(of_frames, range(0, count, CHUNK)), strict=True)
+        whole, right = torch.cat(wholes), torch.cat(rights)
+        corner, shared = whole[:, u:, u:].sum(0), right[:, u:].sum(0)
         pulls = torch.full((len(corner),), count * p.beta, dtype=torch.float64)
         pulls[-1] = count * p.focal
         at = torch.cat([subject.beta.cpu(), self._zoom(subject)[None].cpu()]).double()
-        return (torch.cat(blocks), torch.cat(borders), corner + pulls.diag(), torch.cat(owns),
-                shared + pulls * at)  # fmt: skip
+        return (whole[:, :u, :u] + single.matrix, whole[:, :u, u:], corner + pulls.diag(),
+                right[:, :u] + single.gradient, shared + pulls * at)  # fmt: skip
 
     def _offsets(self, frames: Frames, subject: Subject) -> Tensor:
         """The best offsets [L, 3] m with everything else as it is, capped in the mean."""
@@ -132,7 +131,7 @@ class KeyFrames:
         for start in range(0, count, CHUNK):
             chunk = slice(start, start + CHUNK)
             part = terms[chunk]
-            view, _, _, slopes = part.points.derivatives(frames[chunk], subject, shared=True)
+            view, slopes = part.points.by_rest(frames[chunk], subject)
             percent = view.percent[:, None, None]
             miss = (view.pixels - part.seen) / percent
             weight = part.weights * part.trust(miss)  # [n, L]

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..cores import in_order, shared_out
 from ..head.model import Head
 from ..head.skinning import HeadTensors
 from ..render.camera import Camera
@@ -88,9 +89,14 @@ def measure_silhouettes(capture: Capture) -> tuple[np.ndarray, Silhouettes]:
     count = len(capture.motion)
     frames = np.unique(np.linspace(0, count - 1, min(count, MOST_FRAMES)).round().astype(int))
     tensors, silhouette = HeadTensors.of(capture.head), Silhouette.of(capture.head)
-    each = [silhouette.compare(posed_frame(tensors, capture.motion, index), capture.camera,
-                               capture.matte(index)) for index in frames]  # fmt: skip
-    return frames, Silhouettes(*(np.concatenate([getattr(one, name) for one in each])
+
+    def compared(index: int) -> Silhouettes:
+        posed = posed_frame(tensors, capture.motion, index)
+        return silhouette.compare(posed, capture.camera, capture.matte(index))
+
+    with shared_out():
+        found = list(in_order(compared, frames))
+    return frames, Silhouettes(*(np.concatenate([getattr(one, name) for one in found])
                                  for name in ("iou", "bare_iou", "outside")))  # fmt: skip
 
 

@@ -153,9 +153,14 @@ def vertex_offsets(head: HeadTensors, psi: Tensor, theta: Tensor) -> Tensor:
         offsets = torch.einsum("npvc,vp->nvc", per_part, head.part_weights)
     else:
         offsets = (psi @ head.expressions).unflatten(-1, (-1, 3))  # [N, V, 3]
+    return offsets + corrective_offsets(head, theta)
+
+
+def corrective_offsets(head: HeadTensors, theta: Tensor) -> Tensor:
+    """What pose correctives alone add: theta [N, J, 3] rad → [N, V, 3] m, in the rest pose."""
     bend = rotation_matrix(theta[:, 1:]) - torch.eye(3, device=theta.device, dtype=theta.dtype)
     features = bend.flatten(1)[:, head.corrective_index]  # [N, K]
-    return offsets + (features @ head.correctives).unflatten(-1, (-1, 3))
+    return (features @ head.correctives).unflatten(-1, (-1, 3))
 
 
 def posed_vertices(head: HeadTensors, psi: Tensor, theta: Tensor, translation: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from ...render.camera import Camera
 from ..folder import MIN_SIZE, Capture, finished_capture, write_capture, write_frame
 from ..matte import NeckCut, whole_matte
 from ..matte_source import REFINED
-from ..overlay import progress, write_overlay
+from ..overlay import write_overlay
 from ..posed import posed_frame
 from ..stages import check_writable, claim_pictures, has_pictures, key_of
 from . import nerface
@@ -84,7 +84,7 @@ def run(config: Import, job: Job) -> dict:
         computed = _pictures(capture, dataset, found.convention, frames, tensors, reader, job)
     finally:
         reader.close()
-    _overlay(capture, tensors, job)
+    write_overlay(capture, tensors, job)
     result = {
         "format": name,
         "frames": len(dataset.names),
@@ -180,11 +180,3 @@ def _pictures(
         write_frame(capture.path, index, image, matte)
         job.update("Writing pictures", index + 1, count)
     return reader.read(dataset, 0)[1] is None
-
-
-def _overlay(capture: Capture, tensors: HeadTensors, job: Job) -> None:
-    count = len(capture.motion)
-    pairs = ((capture.image(n), posed) for n, posed in enumerate(_posed(capture, tensors)))
-    write_overlay(capture.path / "overlay.mp4",
-                  progress(pairs, lambda done: job.update("Drawing the overlay", done, count)),
-                  capture.head.skin_faces, capture.camera, capture.fps)  # fmt: skip

@@ -14,9 +14,7 @@ STEP = 1e-5
 
 def test_own_derivatives(landmark_scene):
     points, frames, subject = landmark_scene
-    view, own, shared, by_offset = points.derivatives(frames, subject)
-    assert shared is None
-    assert by_offset is None
+    view, own = points.derivatives(frames, subject)
     for column in [*range(OWN), OWN, OWN + 11, own.shape[-1] - 1]:
         step = torch.zeros(len(frames), own.shape[-1], dtype=torch.float64)
         step[:, column] = STEP
@@ -32,7 +30,11 @@ def test_own_derivatives(landmark_scene):
 def test_shared_derivatives(landmark_scene):
     points, frames, subject = landmark_scene
     points = replace(points, slide=None)  # it moves a little with the focal length
-    _, _, shared, by_offset = points.derivatives(frames, subject, shared=True)
+    view, whole = points.derivatives(frames, subject, shared=True)
+    own, shared = whole.tensor_split([-len(subject.beta) - 1], -1)
+    torch.testing.assert_close(own, points.derivatives(frames, subject)[1])
+    seen_again, by_offset = points.by_rest(frames, subject)
+    torch.testing.assert_close(seen_again.pixels, view.pixels)
 
     def seen(beta=0.0, focal=0.0, offset=0.0):
         moved = Subject(subject.beta + beta, subject.log_focal + focal, subject.offset + offset)

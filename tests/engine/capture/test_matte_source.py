@@ -75,7 +75,7 @@ def write_mattes(folder, count, shape=(64, 64)):
 
 def levels(mattes, frames):
     source = mattes.open()
-    found = [float(source.alpha(n, None, WHOLE).mean()) * 255 for n in frames]
+    found = [float(source.alpha(None, source.person(n, None, WHOLE)).mean()) * 255 for n in frames]
     source.close()
     return found
 
