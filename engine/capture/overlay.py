@@ -39,12 +39,11 @@ def write_overlay(capture: Capture, tensors: HeadTensors, job: Job) -> None:
             "The overlay video needs the package imageio-ffmpeg, which is missing.",
             "Set the engine's environment up again.",
         ) from error
-    count = len(capture.motion)
+    count, faces = len(capture.motion), capture.head.skin_faces
     side = min(MOST_SIDE, capture.camera.width) // 2 * 2  # H.264 wants an even number
 
     def drawn(index: int) -> np.ndarray:
         posed = posed_frame(tensors, capture.motion, index)
-        faces = capture.head.skin_faces
         return draw_over(capture.image(index), posed, faces, capture.camera, side)
 
     def write(temporary: Path) -> None:
