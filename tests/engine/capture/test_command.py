@@ -18,6 +18,7 @@ from engine.capture.command import run
 from engine.capture.folder import read_capture
 from engine.capture.quality import read_quality
 from engine.config import Capture as CaptureConfig
+from engine.cores import AHEAD
 from engine.errors import Cancelled, ClipError, SpaceError
 from engine.files import read_tensors
 from engine.head.model import EYE_LEFT, EYE_RIGHT, NECK
@@ -155,7 +156,7 @@ def test_a_stopped_capture_goes_on(captured, head_clip, tmp_path):
         run(config, job)
     assert not (out / "capture.json").exists()
     done = {path: path.stat().st_mtime_ns for path in (out / "images").glob("*.png")}
-    assert len(done) == 10
+    assert 10 <= len(done) <= 11 + AHEAD  # those that were under way are finished
     with Job("capture", folder, quiet=True) as job:
         result = run(config, job)
     assert result["frames_used"] == 24
