@@ -3,11 +3,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from engine.avatar.deformation import Deformed
 from engine.avatar.model import Avatar
+from engine.head.model import QUERIED_REGIONS, REGIONS
 from engine.head.skinning import canonical_vertices
 from engine.kernels.compositing import composite
 from engine.render.sampling import Samples
@@ -26,9 +28,14 @@ def avatar(trained_avatar):
 
 
 def test_heights_are_those_above_face_and_hair(avatar):
-    """Points straight above a vertex of the nose's tip, and above the top of the head."""
+    """Points straight above the nose's tip, the top of the head, the throat and the nape."""
     heights, vertices = floating_heights(avatar), canonical_vertices(avatar.skin)
     tip, top = vertices[int(vertices[:, 2].argmax())], vertices[int(vertices[:, 1].argmax())]
+    used = np.unique(avatar.head.faces_in(*QUERIED_REGIONS))
+    neck = vertices[torch.from_numpy(avatar.head.vertex_region[used] == REGIONS.index("neck"))]
+    low = neck[:, 1].min() + 0.02  # far from the chin
+    middle = neck[(neck[:, 0].abs() < 0.01) & ((neck[:, 1] - low).abs() < 0.01)]
+    throat, nape = middle[int(middle[:, 2].argmax())], middle[int(middle[:, 2].argmin())]
 
     def height(place, along, metres):
         point = place + metres * torch.tensor(along)
@@ -42,6 +49,8 @@ def test_heights_are_those_above_face_and_hair(avatar):
         assert height(tip, forwards, metres) < 0.5 * cell
     assert height(top, upwards, HAIR - cell) == 0
     assert height(top, upwards, HAIR + 0.01) == pytest.approx(0.01, abs=0.5 * cell)
+    assert height(throat, forwards, SKIN + 0.01) == pytest.approx(0.01, abs=0.5 * cell)
+    assert height(nape, [0.0, 0.0, -1.0], HAIR - cell) == 0
 
 
 def test_heights_are_interpolated_between_the_cells_centres():
