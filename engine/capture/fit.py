@@ -149,7 +149,7 @@ def _meet(
 ) -> tuple[Subject, np.ndarray]:
     """What all frames share: the subject, and how far the hair [V] m stands off the skull."""
     points, done = keys.landmarks.points, 0
-    hair, covered = np.zeros(len(model.mean.vertices), np.float32), Hair.of(model)
+    hair = np.zeros(len(model.mean.vertices), np.float32)
 
     def tell() -> None:
         nonlocal done
@@ -160,11 +160,11 @@ def _meet(
     frames = rigid_frames(points, subject, keys.landmarks.seen, len(keys.chain.one_sided))
     for free, offsets, steps in STAGES:
         if offsets and keys.outlines is not None:  # the skull was found under hair as usual
-            hair = covered.fit(keys.outlines, model, frames, subject)
+            hair = Hair.of(model).fit(keys.outlines, model, frames, subject)
             keys = replace(keys, outlines=keys.outlines.with_hair(hair, outwards(model)))
         frames, subject = keys.settle(frames, subject, steps, tell, free=free, offsets=offsets)
     if keys.outlines is not None:
-        hair = covered.fit(keys.outlines, model, frames, subject)
+        hair = Hair.of(model).fit(keys.outlines, model, frames, subject)
     return subject, hair
 
 
