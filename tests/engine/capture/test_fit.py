@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The whole-clip fit on landmarks that a known head, motion and lens made."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from engine import cores
 from engine.capture import fit as fit_module
 from engine.capture.crop import Crop
 from engine.capture.fit import STEPS, choose_keys, figures, fit_clip
@@ -106,6 +108,15 @@ def test_progress_reaches_its_end(fitted):
     told = fitted[-1]
     assert told == sorted(told)
     assert told[-1] == STEPS
+
+
+def test_on_one_core_the_same_numbers_come_out(generic_model, fitted, monkeypatch):
+    one = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,))
+    monkeypatch.setattr(cores, "_pool", one)
+    points = made_landmarks(generic_model)[0]
+    alone = fit_clip(generic_model, points, np.arange(COUNT), (WIDTH, HEIGHT), torch.device("cpu"))
+    for name, values in fitted[0].to_arrays().items():
+        np.testing.assert_array_equal(alone.to_arrays()[name], values, err_msg=name)
 
 
 def test_landmarks_alone_move_as_the_whole_head_does(generic_model):
