@@ -112,13 +112,17 @@ def compare(
 
 def render(options: argparse.Namespace, engine: str, capture: Capture, folder: Path) -> dict:
     """All comparisons of one of Blender's engines, by object."""
-    person = make_person(capture.source["seed"], load_head_model("generic"))
+    source = capture.source
+    glasses = "yes" if source["glasses"] else "no"
+    person = make_person(source["seed"], load_head_model("generic"), glasses)
     motion, frames = capture.motion, options.frames
-    faces = np.concatenate([person.surface.faces, person.hair.faces + len(person.surface.rest)])
+    meshes = (person.surface, person.hair, person.glasses)
+    start = np.cumsum([0, len(person.surface.rest), len(person.hair.vertices)])
+    faces = np.concatenate([mesh.faces + k for mesh, k in zip(meshes, start, strict=True)])
     heads = {}
     for frame in frames:
         posed = person.pose(motion.psi[frame], motion.theta[frame], motion.translation[frame])
-        heads[frame] = np.concatenate([posed.skin, posed.hair])
+        heads[frame] = np.concatenate([posed.skin, posed.hair, posed.glasses])
     objects = make_objects(heads[frames[0]][: len(person.surface.rest)])
     shapes = {f"head{frame}": vertices @ RIG_FROM_HEAD.T for frame, vertices in heads.items()}
     for name, (vertices, triangles) in objects.items():
@@ -134,7 +138,7 @@ def render(options: argparse.Namespace, engine: str, capture: Capture, folder: P
     for frame in frames:
         found = dict(np.load(folder / f"merge{frame}.npz"))
         head, face = cast((heads[frame], faces), capture, options.size)
-        hair = face >= len(person.surface.faces)
+        hair = (face >= len(person.surface.faces)) & (face < len(faces) - len(person.glasses.faces))
         for name, mesh in objects.items():
             item, _ = cast(mesh, capture, options.size)
             results[name].append(compare(found, name, item, head, hair))
