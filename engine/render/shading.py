@@ -45,9 +45,11 @@ class Steps:
 
     def points(self, due: Tensor) -> tuple[Tensor, Tensor]:
         """Where some of the steps [D] are [D, 3] m, posed space, and directions [D, 3] there."""
-        ray = self.ray[due]
-        directions = self.rays.directions[ray]
-        return self.rays.origins[ray] + self.t[due][:, None] * directions, directions
+        ray, t = (value.index_select(0, due) for value in (self.ray, self.t))
+        origins, directions = (
+            value.index_select(0, ray) for value in (self.rays.origins, self.rays.directions)
+        )
+        return origins + t[:, None] * directions, directions
 
 
 @dataclass(frozen=True)
@@ -102,15 +104,17 @@ class Exact:
 
     def _land(self, steps: Steps, due: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Those steps [S] near the skin; x_canonical [S, 3] m, distance [S] m, view [S, 3]."""
-        poser, frame = self.scene.poser, steps.rays.frame[steps.ray[due]]
+        poser = self.scene.poser
+        frame = steps.rays.frame.index_select(0, steps.ray.index_select(0, due))
         x, directions = steps.points(due)
         face, bary, distance = poser.meshes.nearest(x, frame, self.scene.avatar.config.shell)
         some = (face >= 0).nonzero()[:, 0]
-        x_canonical, turn = poser.unpose(
-            self.scene.pose, x[some], frame[some], face[some], bary[some]
+        due, x, directions, frame, face, bary, distance = (
+            value.index_select(0, some)
+            for value in (due, x, directions, frame, face, bary, distance)
         )
-        view = canonical_view(turn, directions[some])
-        return due[some], x_canonical, distance[some], view
+        x_canonical, turn = poser.unpose(self.scene.pose, x, frame, face, bary)
+        return due, x_canonical, distance, canonical_view(turn, directions)
 
     def _in_sight(
         self, step: Tensor, x_canonical: Tensor, distance: Tensor, view: Tensor
@@ -119,7 +123,7 @@ class Exact:
         avatar = self.scene.avatar
         u = avatar.unit(x_canonical)
         some = avatar.occupancy.holds(avatar.occupancy.flat(u), distance).nonzero()[:, 0]
-        return Landed(step[some], u[some], view[some])
+        return Landed(*(value.index_select(0, some) for value in (step, u, view)))
 
     def found(self, landed: Landed, length: Tensor) -> Found:
         """Density and features of steps of `length` [S] m."""
@@ -141,8 +145,10 @@ class Exact:
         weights = torch.exp(-in_front) * (1 - torch.exp(-optical))
         least = FAINT * (1 - torch.exp(-passed)).clamp_min(THIN)  # [R]
         seen = (weights > least[ray]).nonzero()[:, 0]
-        said = torch.cat([wave.said for wave in waves])[order[seen]]
-        view = torch.cat([wave.view for wave in waves])[order[seen]]
+        said, view = (
+            torch.cat(of_waves).index_select(0, order[seen])
+            for of_waves in zip(*((wave.said, wave.view) for wave in waves), strict=True)
+        )
         widths = [avatar.field.feature_size, avatar.config.ambient_size, avatar.share.shape[1]]
         features, ambient, parts = said.split(widths, 1)
         looks = self.scene.condition.appearance.expand(len(seen), -1)
@@ -187,7 +193,8 @@ class FrameBaked(Exact):
         x, directions = steps.points(due)
         x_canonical, distance = land(x, self.posed)
         coarse = cell_indices(x, cells.low[0], cells.cell, cells.row.shape[1:])
-        turn = cells.turn[cells.row[0][coarse].clamp_min(0).long()]  # [S, 3, 3]
+        row = cells.row[0][coarse].clamp_min(0)
+        turn = cells.turn.index_select(0, row)  # [S, 3, 3]
         return due, x_canonical, distance, canonical_view(turn, directions)
 
     def _deformed(self, u: Tensor) -> Tensor:
