@@ -20,6 +20,8 @@ class ModelConfig:
     """Parts blended by the assigner's weights, or the assigner's first choice alone."""
     offsets: bool = True
     """Inverse skinning undoes the expressions' offsets too, not the joints' turns alone."""
+    teeth: bool = True
+    """Nearest points are sought on teeth and tongue too, where the head has them."""
     local_width: int = 64
     """Hidden units of each local net (Local Deformation Fields, appendix A: 40)."""
     position_octaves: int = 6

@@ -101,8 +101,12 @@ def migrate(
     Schema 1 had no preview, and the first ones of schema 2 did not say how they had been looked at:
     it is baked when it is first asked for. Options and tensors that came later and change nothing
     when they are left out (`ModelConfig`'s defaults, `LATER_WEIGHTS`) need no schema of their own.
+    Whatever does not say so was trained without teeth.
     """
-    return {**header, "schema_version": SCHEMA_VERSION}, dict(tensors)
+    header = {**header, "schema_version": SCHEMA_VERSION}
+    if "config" in header:
+        header["config"] = {"teeth": False, **header["config"]}
+    return header, dict(tensors)
 
 
 def _below(prefix: str, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

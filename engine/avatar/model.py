@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import AvatarError
-from ..head.model import PARTS, QUERIED_REGIONS, Head
+from ..head.model import LINED_REGIONS, PARTS, QUERIED_REGIONS, Head
 from ..head.skinning import HeadTensors, canonical_theta, canonical_vertices
 from .config import ModelConfig
 from .deformation import DEFORMATIONS, Condition, Deformed
@@ -41,7 +41,9 @@ class Avatar(nn.Module):
     def __init__(self, config: ModelConfig, head: Head, device: torch.device) -> None:
         super().__init__()
         self.config, self.head = config, head
-        self.skin = HeadTensors.skin_of(head, device)
+        regions = QUERIED_REGIONS if config.teeth else LINED_REGIONS
+        # what nearest points are sought on, and which of the head's vertices that are
+        self.skin, self.skin_rows = HeadTensors.in_regions(head, regions, device)
         vertices = canonical_vertices(self.skin)
         low = vertices.amin(0) - config.shell - MARGIN
         self.size = (
@@ -49,8 +51,8 @@ class Avatar(nn.Module):
         )  # m, edge of the cube
         self.low = low  # [3] m
         self.partition = divide(head, config.parts)
-        used = np.unique(head.faces_in(*QUERIED_REGIONS))
-        self.surface_parts = torch.from_numpy(self.partition.weights[used]).to(device)  # [V, P]
+        parts = self.partition.weights[self.skin_rows]  # [V, P]
+        self.surface_parts = torch.from_numpy(parts).to(device)
         self.share = torch.from_numpy(self.partition.share).to(device)  # [P, H]
         self.deformation = DEFORMATIONS[config.method](config, head, self.partition)
         self.field = CanonicalField(config)

@@ -18,8 +18,8 @@ from .model import (
     EYE_RIGHT,
     JAW,
     JOINTS,
+    LINED_REGIONS,
     NECK,
-    QUERIED_REGIONS,
     REGIONS,
     Head,
     HeadModel,
@@ -186,9 +186,9 @@ def _with_jaw(
 
     generic = build_generic_head().mean
     warp = register(generic, head)
-    queried = generic.faces_in(*QUERIED_REGIONS)
+    queried = generic.faces_in(*LINED_REGIONS)
     share = np.zeros(len(head.vertices))
-    soft = head.vertices_in(*QUERIED_REGIONS, "eye_socket")
+    soft = head.vertices_in(*LINED_REGIONS, "eye_socket")
     face, bary, _ = closest_on(head.vertices[soft], warp(generic.vertices), queried)
     share[soft] = (generic.skin_weights[:, JAW][queried[face]] * bary).sum(1)
     teeth = head.vertices_in("teeth")

@@ -22,8 +22,8 @@ JOINT_PARENTS = (-1, 0, 1, 1, 1)
 NECK, JAW, EYE_LEFT, EYE_RIGHT = 1, 2, 3, 4
 CANONICAL_JAW = 0.2  # rad
 
-# What a vertex belongs to anatomically. Nearest points are sought on the skin and on the lining of
-# the mouth, not on lids' inner sides, eyeballs, teeth or tongue.
+# What a vertex belongs to anatomically. Nearest points are sought on the skin and in the mouth, not
+# on lids' inner sides and eyeballs.
 REGIONS = (
     "face",
     "scalp",
@@ -36,7 +36,8 @@ REGIONS = (
     "tongue",
 )
 SKIN_REGIONS = ("face", "scalp", "ear", "neck")
-QUERIED_REGIONS = (*SKIN_REGIONS, "mouth_cavity")
+LINED_REGIONS = (*SKIN_REGIONS, "mouth_cavity")
+QUERIED_REGIONS = (*LINED_REGIONS, "teeth", "tongue")
 
 # What a vertex belongs to for the part-based deformation field (names are for artists).
 PARTS = ("brows", "eye_left", "eye_right", "nose", "cheek_left", "cheek_right", "mouth", "rest")

@@ -12,7 +12,7 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from .model import CANONICAL_JAW, JAW, JOINT_PARENTS, JOINTS, PARTS, QUERIED_REGIONS, Head
+from .model import CANONICAL_JAW, JAW, JOINT_PARENTS, JOINTS, PARTS, Head
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,12 @@ class HeadTensors:
         return cls._of(head, head.faces, np.arange(len(head.vertices)), device)
 
     @classmethod
-    def skin_of(cls, head: Head, device: torch.device | str = "cpu") -> "HeadTensors":
-        """The skin and the mouth's lining alone, renumbered: what nearest-point queries need."""
-        used, faces = np.unique(head.faces_in(*QUERIED_REGIONS), return_inverse=True)
-        return cls._of(head, faces.reshape(-1, 3), used, device)
+    def in_regions(
+        cls, head: Head, regions: tuple[str, ...], device: torch.device | str = "cpu"
+    ) -> tuple["HeadTensors", np.ndarray]:
+        """Some regions alone, renumbered, and the head's own numbers [V'] of their vertices."""
+        rows, faces = np.unique(head.faces_in(*regions), return_inverse=True)
+        return cls._of(head, faces.reshape(-1, 3), rows, device), rows
 
     @classmethod
     def points_of(cls, head: Head, rows: np.ndarray) -> "HeadTensors":

@@ -88,6 +88,7 @@ VARIANTS: dict[str, tuple[dict, dict]] = {
     "no-corrections": ({}, {"corrections": False}),
     "no-bias": ({}, {"tracker_bias": False}),
     "no-float": ({}, {"loss_float": 0.0}),
+    "no-teeth": ({"teeth": False}, {}),
     "parts-1": ({"parts": 1, "local_width": 252}, {}),
     "parts-4": ({"parts": 4, "local_width": 105}, {}),
     "parts-16": ({"parts": 16, "local_width": 38}, {}),

@@ -26,7 +26,7 @@ def avatar():
     )
     return AvatarFile(
         method="partnerface",
-        config={"levels": 4},
+        config={"levels": 4, "teeth": True},
         weights={"table": rng.random((64, 2), np.float32), "steps": np.array(7)},
         head=head,
         motion=motion,
@@ -71,6 +71,14 @@ def test_a_file_of_schema_1_opens_without_a_preview(avatar, tmp_path):
     assert found.preview == {}
     assert found.fps == avatar.fps
     assert np.array_equal(found.weights["table"], avatar.weights["table"])
+
+
+def test_an_avatar_from_before_teeth_were_looked_for_has_none(avatar, tmp_path):
+    path = tmp_path / "a.safetensors"
+    avatar.write(path)
+    header, arrays = read_tensors(path, "avatar", SCHEMA_VERSION)
+    write_tensors(path, header | {"config": {"levels": 4}}, arrays)
+    assert AvatarFile.read(path).config == {"levels": 4, "teeth": False}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])

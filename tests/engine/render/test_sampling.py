@@ -10,8 +10,13 @@ import torch
 from engine.avatar.config import ModelConfig
 from engine.avatar.model import Avatar
 from engine.head.library import load_head_model
-from engine.head.model import JAW, JOINTS, QUERIED_REGIONS
-from engine.head.skinning import canonical_theta, canonical_vertices
+from engine.head.model import JAW, JOINTS
+from engine.head.skinning import (
+    HeadTensors,
+    canonical_theta,
+    canonical_vertices,
+    posed_vertices,
+)
 from engine.kernels.marching import DARK, EMPTY
 from engine.kernels.raycast import cast_rays
 from engine.render.camera import Camera
@@ -153,7 +158,7 @@ def test_the_middle_of_an_open_mouth_is_not_taken_for_the_lower_lip(avatar):
     theta[:, JAW, 0] = 0.55
     pose = poser.pose(torch.zeros(1, len(avatar.head.expression_names)), theta, torch.zeros(1, 3))
     inner = avatar.head.landmarks68.vertices[[62, 66]]  # upper and lower lip, middle
-    used = np.unique(avatar.head.faces_in(*QUERIED_REGIONS))
+    used = avatar.skin_rows
     place = np.searchsorted(used, inner[:, 0])
     lips = pose.vertices[0, torch.from_numpy(place)]
     middle = lips.mean(0, keepdim=True)
@@ -162,3 +167,36 @@ def test_the_middle_of_an_open_mouth_is_not_taken_for_the_lower_lip(avatar):
     landed, _ = poser.unpose(pose, middle, torch.zeros(1, dtype=torch.int32), face, bary)
     grid = avatar.occupancy
     assert grid.torn(grid.flat(avatar.unit(landed)), distance).all()
+
+
+@pytest.mark.parametrize("row", ["upper", "lower"])
+def test_teeth_follow_skull_and_jaw_whatever_the_lips_do(avatar, row):
+    """Points before a tooth land before it; where teeth are not asked, lips carry them."""
+    head = avatar.head
+    psi = torch.zeros(1, len(head.expression_names))
+    for name in ("mouthUpperUp", "mouthLowerDown", "mouthSmile"):
+        for k, other in enumerate(head.expression_names):
+            psi[0, k] += 0.8 * other.startswith(name)
+    theta = torch.zeros(1, len(JOINTS), 3)
+    theta[:, JAW, 0] = 0.45
+    carried = head.skin_weights[:, JAW] > 0.5
+    tooth = head.vertices_in("teeth")
+    tooth = tooth[carried[tooth] == (row == "lower")]
+    front = tooth[np.argsort(-head.vertices[tooth, 2])[:12]]  # incisors
+    whole = HeadTensors.points_of(head, front)
+    shift = torch.zeros(1, 3)
+    ahead = torch.tensor([0.0, 0.0, 0.001])
+    posed = posed_vertices(whole, psi, theta, shift)[0] + ahead
+    rest = canonical_vertices(whole) + ahead
+
+    def error(config):
+        other = Avatar(config, head, CPU)
+        poser = Poser(other)
+        pose = poser.pose(psi, theta, shift)
+        frame = torch.zeros(len(posed), dtype=torch.int32)
+        face, bary, _ = poser.meshes.nearest(posed, frame, 0.05)
+        landed, _ = poser.unpose(pose, posed, frame, face, bary)
+        return (landed - rest).norm(dim=1).median()
+
+    assert error(avatar.config) < 0.0005
+    assert error(replace(avatar.config, teeth=False)) > 0.001

@@ -3,13 +3,12 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
 from engine.avatar.deformation import Deformed
 from engine.avatar.model import Avatar
-from engine.head.model import QUERIED_REGIONS, REGIONS
+from engine.head.model import REGIONS
 from engine.head.skinning import canonical_vertices
 from engine.kernels.compositing import composite
 from engine.render.sampling import Samples
@@ -31,7 +30,7 @@ def test_heights_are_those_above_face_and_hair(avatar):
     """Points straight above the nose's tip, the top of the head, the throat and the nape."""
     heights, vertices = floating_heights(avatar), canonical_vertices(avatar.skin)
     tip, top = vertices[int(vertices[:, 2].argmax())], vertices[int(vertices[:, 1].argmax())]
-    used = np.unique(avatar.head.faces_in(*QUERIED_REGIONS))
+    used = avatar.skin_rows
     neck = vertices[torch.from_numpy(avatar.head.vertex_region[used] == REGIONS.index("neck"))]
     low = neck[:, 1].min() + 0.02  # far from the chin
     middle = neck[(neck[:, 0].abs() < 0.01) & ((neck[:, 1] - low).abs() < 0.01)]
