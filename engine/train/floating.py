@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from ..avatar.model import Avatar
-from ..head.model import PARTS, REGIONS, Head
+from ..head.model import PARTS, REGIONS
 from ..head.skinning import canonical_vertices
 from ..kernels.nearest import PosedMeshes
 from ..render.mesh import vertex_normals
@@ -26,7 +26,7 @@ FACING = 0.5  # cosine: the throat is neck that looks ahead, and what looks down
 @torch.no_grad()
 def floating_heights(avatar: Avatar) -> Tensor:
     """[G, G, G] m at the occupancy's cells: how far above face and hair they are, 0 under them."""
-    grid, skin, head = avatar.occupancy, avatar.skin, avatar.head
+    grid, skin = avatar.occupancy, avatar.skin
     height = grid.clearance.float().flatten()
     above = (height > SKIN).nonzero()[:, 0]
     vertices = canonical_vertices(skin)
@@ -35,22 +35,19 @@ def floating_heights(avatar: Avatar) -> Tensor:
     centres = grid.centres(above) * avatar.size + avatar.low
     still = torch.zeros(len(above), dtype=torch.int32, device=avatar.device)
     face, _, _ = meshes.nearest(centres, still, avatar.config.shell)
-    free = _free_heights(head, avatar.skin_rows, vertices.cpu().numpy(), skin.faces.cpu().numpy())
-    free = torch.from_numpy(free).to(avatar.device)[skin.faces[face.clamp_min(0).long()].long()]
+    free = torch.from_numpy(free_heights(avatar)).to(avatar.device)
+    free = free[skin.faces[face.clamp_min(0).long()].long()]
     heights = torch.zeros_like(height)
     heights[above] = (height[above] - free.amax(1)).clamp_min(0)
     return heights.view(grid.cells, grid.cells, grid.cells)
 
 
-def _free_heights(
-    head: Head, rows: np.ndarray, vertices: np.ndarray, faces: np.ndarray
-) -> np.ndarray:
-    """How high [V] m light costs nothing above the head's vertices `rows` [V].
-
-    `vertices` [V, 3] m are where they are in the canonical pose, with `faces` [F, 3].
-    """
+def free_heights(avatar: Avatar) -> np.ndarray:
+    """How high [V] m light costs nothing above the vertices of the avatar's skin."""
+    head, rows, skin = avatar.head, avatar.skin_rows, avatar.skin
     free = np.where(head.vertex_part[rows] == PARTS.index("rest"), HAIR, SKIN)
-    normals, region = vertex_normals(vertices, faces), head.vertex_region[rows]
+    vertices = canonical_vertices(skin).detach().cpu().numpy()
+    normals, region = vertex_normals(vertices, skin.faces.cpu().numpy()), head.vertex_region[rows]
     neck, face = (region == REGIONS.index(name) for name in ("neck", "face"))
     throat = (neck & (normals[:, 2] > FACING)) | ((neck | face) & (normals[:, 1] < -FACING))
     return np.where(throat, SKIN, free).astype(np.float32)

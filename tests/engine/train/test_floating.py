@@ -81,7 +81,7 @@ def pull_on_haze(height, weight):
     zero = torch.zeros(())
     loss = losses(
         settings, seen[:, :3], alpha, weights, target, torch.zeros(1, 3), samples, deformed,
-        zero, zero, zero, seen[:, 3], stage_two=True,
+        zero, zero, zero, seen[:, 3], zero, stage_two=True,
     )  # fmt: skip
     return float(torch.autograd.grad(loss.total, optical)[0][0])
 
