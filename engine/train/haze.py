@@ -3,7 +3,8 @@
 
 Training starts with a thin haze there, and clears it where rays pass. Just beyond an outline that
 the training's views show, hardly one does: turned a little farther, or in a stronger face, the head
-has a rim of haze. Face and throat, where one sees the skin itself, are kept clear; hair is free.
+has a rim of haze. Face and throat are kept clear, a little: brows, a beard or glasses, which are
+seen, are held by their colours. The scalp is free, and so is the mouth where a head tells it apart.
 """
 
 import numpy as np
@@ -22,7 +23,10 @@ BATCH = 512  # … of which so many are looked at in a step
 
 
 def places_above_skin(avatar: Avatar) -> Tensor:
-    """[POINTS, 3] in the unit cube, spread evenly over face and throat, always the same ones."""
+    """[POINTS, 3] in the unit cube, spread evenly over face and throat, always the same ones.
+
+    None where the head has neither.
+    """
     random = np.random.default_rng(0)
     skin, region = avatar.skin, avatar.head.vertex_region[avatar.skin_rows]
     vertices = canonical_vertices(skin).detach().cpu().numpy()
@@ -32,6 +36,8 @@ def places_above_skin(avatar: Avatar) -> Tensor:
     corners = vertices[faces]  # [F, 3, 3]
     edges = corners[:, 1:] - corners[:, :1]
     area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1) * bare
+    if not area.any():
+        return torch.zeros(0, 3, device=avatar.device)
     chosen = faces[random.choice(len(faces), POINTS, p=area / area.sum())]  # [POINTS, 3]
     share = random.dirichlet((1, 1, 1), POINTS)[..., None]
     on, normal = ((share * values[chosen]).sum(1) for values in (vertices, normals))
@@ -42,7 +48,9 @@ def places_above_skin(avatar: Avatar) -> Tensor:
 
 
 def haze(avatar: Avatar, places: Tensor, random: np.random.Generator) -> Tensor:
-    """Mean opacity, 0…1, that a step has at some of the places [K, 3] in the canonical pose."""
+    """Mean opacity, 0…1, that a step of the canonical field has at some of the places [K, 3]."""
+    if not len(places):
+        return places.new_zeros(())
     chosen = torch.from_numpy(random.integers(len(places), size=BATCH)).to(avatar.device)
     sigma = avatar.field.sigma(places.index_select(0, chosen))
     return (1 - torch.exp(-sigma * avatar.config.step)).mean()

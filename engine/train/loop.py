@@ -152,7 +152,8 @@ def train(
         background = torch.rand(len(target), 3, device=target.device)
         loss = losses(
             settings, colour, alpha, weights, target, background, samples, result.deformed,
-            *per_frame.size(rows), avatar.tracking.size(), floating, hazy, stage_two=stage_two,
+            *per_frame.size(rows), avatar.tracking.size(),
+            floating=floating, haze=hazy, stage_two=stage_two,
         )  # fmt: skip
         if watch.observe(loss.value, alpha, target[:, 3]):
             go_back(watch.trouble, progress, restore)

@@ -34,9 +34,9 @@ def losses(
     code_size: Tensor,
     correction_size: Tensor,
     bias_size: Tensor,
+    *,
     floating: Tensor,
     haze: Tensor,
-    *,
     stage_two: bool,
 ) -> Losses:
     """All losses of one step.

@@ -49,7 +49,7 @@ def start_from_head(avatar: Avatar, random: np.random.Generator) -> None:
 
 
 def _points(avatar: Avatar, random: np.random.Generator) -> torch.Tensor:
-    """[K, 3] m: half of them all over the cube, half around the skin."""
+    """[K, 3] m: half of them all over the cube, half around the vertices of skin and mouth."""
     anywhere = random.random((POINTS // 2, 3), np.float32) * avatar.size
     skin = canonical_vertices(avatar.skin).cpu().numpy()
     around = skin[random.integers(len(skin), size=POINTS // 2)]
