@@ -7,11 +7,13 @@ Nothing is written before the dataset has proved to fit its pictures; capture.js
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
 
 from ...config import Import
+from ...cores import in_order, shared_out
 from ...errors import CaptureError
 from ...head.library import load_head_model
 from ...head.model import fingerprint
@@ -166,17 +168,24 @@ def _pictures(
     inside = np.where(frames.crop.outside(*dataset.size), 0, 1).astype(np.float32)
     lens, refined = dataset.intrinsics[convention.intrinsics], REFINED["guided"]
     count = len(dataset.names)
-    for index, posed in enumerate(_posed(capture, tensors)):
-        if has_pictures(capture.path, index):
-            continue
-        image, alpha = reader.read(dataset, index)
-        image = frames.picture(image, lens[index])
-        if alpha is None:
-            person = refined(image, reader.person(image))
-        else:
-            person = frames.picture(alpha, lens[index]).astype(np.float32) / 255
+    missing = [index for index in range(count) if not has_pictures(capture.path, index)]
+
+    def seen() -> Iterator[tuple[int, np.ndarray, np.ndarray, bool]]:
+        for index in missing:
+            image, alpha = reader.read(dataset, index)
+            image = frames.picture(image, lens[index])
+            person = reader.person(image) if alpha is None else frames.picture(alpha, lens[index])
+            yield index, image, person, alpha is None
+
+    def write(one: tuple[int, np.ndarray, np.ndarray, bool]) -> int:
+        index, image, person, segmented = one
+        person = refined(image, person) if segmented else person.astype(np.float32) / 255
+        posed = posed_frame(tensors, capture.motion, index)
         keep = inside * cut.mask(posed, capture.camera, image, person)
-        matte = whole_matte(person, keep)
-        write_frame(capture.path, index, image, matte)
-        job.update("Writing pictures", index + 1, count)
+        write_frame(capture.path, index, image, whole_matte(person, keep))
+        return index
+
+    with shared_out(), closing(in_order(write, seen())) as written:
+        for index in written:
+            job.update("Writing pictures", index + 1, count)
     return reader.read(dataset, 0)[1] is None
