@@ -25,8 +25,8 @@ PAGE = ROOT / "docs" / "performance.md"
 PLOT = ROOT / "docs" / "images" / "performance.png"
 QUALITIES = ("exact", "frame_baked", "preview")
 STAGES = (
-    "pose", "survey", "march", "nearest", "unpose", "bake", "evaluate", "composite", "backward",
-    "optimiser", "other",
+    "pose", "survey", "march", "land", "nearest", "unpose", "bake", "evaluate", "composite",
+    "backward", "optimiser", "other",
 )  # fmt: skip
 
 

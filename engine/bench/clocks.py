@@ -21,6 +21,7 @@ from ..avatar.field import CanonicalField
 from ..avatar.lattice import CanonicalLattice
 from ..avatar.model import Avatar
 from ..kernels.compositing import composite
+from ..kernels.landing import land_steps
 from ..kernels.marching import march
 from ..kernels.nearest import PosedMeshes
 from ..kernels.posed_cells import land
@@ -117,7 +118,8 @@ def stage_clocks(device: torch.device) -> Iterator[StageClocks]:
         ("march", march),
         ("march", march_preview),
         ("survey", posed_cells),
-        ("unpose", land),
+        ("land", land),
+        ("land", land_steps),
         ("composite", composite),
     )
     for stage, function in functions:

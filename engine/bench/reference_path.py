@@ -19,6 +19,7 @@ from ..kernels import reference
 from ..kernels.compositing import composite
 from ..kernels.hash_grid import hash_encode
 from ..kernels.inverse_skinning import inverse_skin
+from ..kernels.landing import land_steps
 from ..kernels.marching import march
 from ..kernels.nearest import PosedMeshes
 from .swapping import places_of, swapped
@@ -34,7 +35,7 @@ MORTON_BITS = 10
 def reference_kernels(avatar: Avatar) -> Iterator[None]:
     """Within the context the engine computes without a Warp kernel; it forgets what it keeps."""
     changes: list[tuple[object, str, object]] = []
-    for original in (march, composite, hash_encode, inverse_skin):
+    for original in (march, composite, hash_encode, inverse_skin, land_steps):
         slow = on_device(avatar.device, getattr(reference, original.__name__))
         changes += [(owner, name, slow) for owner, name in places_of(original)]
     changes += [(owner, name, ReferenceMeshes) for owner, name in places_of(PosedMeshes)]

@@ -19,6 +19,7 @@ from ..kernels.compositing import composite
 from ..kernels.foretelling import foretell, judge_cells
 from ..kernels.hash_grid import hash_encode
 from ..kernels.inverse_skinning import inverse_skin
+from ..kernels.landing import PosedHeads, land_steps
 from ..kernels.lattice import interpolate
 from ..kernels.marching import march
 from ..kernels.nearest import PosedMeshes
@@ -41,6 +42,7 @@ KERNELS: dict[Callable, tuple[int, ...]] = {
     foretell: (),
     judge_cells: (),
     land: (),
+    land_steps: (),
     march_preview: (),
 }
 CLOSE = 1e-3  # of the largest value; farther off counts as different
@@ -164,6 +166,10 @@ def moved(value: object, device: torch.device) -> object:
         points = wp.from_torch(value.vertices.detach().to(device).contiguous(), dtype=wp.vec3)
         indices = wp.from_torch(value.faces.to(device).contiguous().flatten(), dtype=wp.int32)
         value = replace(value, mesh=wp.Mesh(points=points, indices=indices))
+    if isinstance(value, PosedHeads):
+        meshes = PosedMeshes(value.faces.to(device), device)
+        meshes.pose(value.vertices.to(device))
+        value = replace(value, meshes=meshes)
     if is_dataclass(value) and not isinstance(value, type):
         return replace(
             value, **{f.name: moved(getattr(value, f.name), device) for f in fields(value)}

@@ -121,6 +121,11 @@ class PosedMeshes:
         ids = np.array([mesh.id for mesh in self._meshes], np.uint64)
         self._ids = wp.array(ids, dtype=wp.uint64, device=self._device)
 
+    @property
+    def ids(self) -> wp.array:
+        """[N] uint64, the meshes for other kernels; the next `pose` changes them."""
+        return self._ids
+
     def mesh(self, n: int) -> wp.Mesh:
         """The mesh in pose `n`, for other kernels; the next `pose` changes it."""
         return self._meshes[n]

@@ -10,6 +10,7 @@ import torch
 import warp as wp
 from torch import Tensor
 
+from .landing import may_hold
 from .lattice import cell_of, corner_of, fraction_of, place_in_cube
 from .marching import RAYS_WORTH_IT, crossing, far_wall
 from .posed_cells import DARK, EMPTY, Posed, PosedCells, landing_of
@@ -42,16 +43,6 @@ class Canonical:
     parts: wp.array2d(dtype=wp.float32)
     offset: wp.array(dtype=wp.vec3)
     tint: wp.array(dtype=wp.vec3)
-
-
-@wp.func
-def _holds(canonical: Canonical, u: wp.vec3, distance: wp.float32):
-    """Whether a canonical cell may hold something, and was not torn from elsewhere."""
-    g = canonical.occupied.shape[0]
-    c = cell_of(u * wp.float32(g), wp.vec3i(g, g, g))
-    if canonical.occupied[c[0], c[1], c[2]] == wp.uint8(0):
-        return False
-    return wp.abs(canonical.clearance[c[0], c[1], c[2]]) >= distance - canonical.tear
 
 
 @wp.func
@@ -143,7 +134,7 @@ def _preview(
             x = origins[r] + t * directions[r]
             y = landing_of(posed, x, cell, fraction_of(p, cell), state)
             u = (wp.vec3(y[0], y[1], y[2]) - canonical.low) / canonical.size
-            if not _holds(canonical, u, y[3]):
+            if not may_hold(canonical.occupied, canonical.clearance, canonical.tear, u, y[3]):
                 continue
             base, f = place_in_cube(u, canonical.row.shape[0] - 1)
             v = _look_up(canonical, u + _vector_at(canonical, base, f, canonical.offset))

@@ -4,6 +4,7 @@
 import torch
 from torch import Tensor
 
+from .landing import PosedHeads
 from .marching import CLOSE, DARK, EVEN, HIDDEN, UNKNOWN, CellMap
 
 PRIMES = (1, 2654435761, 805459861)
@@ -69,6 +70,38 @@ def inverse_skin(
     rest = (inverse @ (x - posed[..., 3])[..., None])[..., 0] - offset
     x_canonical = (repose[..., :3] @ rest[..., None])[..., 0] + repose[..., 3]
     return x_canonical, (repose[..., :3] @ inverse).detach()
+
+
+def land_steps(
+    step: Tensor,
+    ray: Tensor,
+    t: Tensor,
+    origins: Tensor,
+    directions: Tensor,
+    frame: Tensor,
+    heads: PosedHeads,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """See `landing.land_steps`; nearest points are those of the heads' own meshes."""
+    ray = ray[step]
+    x = origins[ray] + t[step][:, None] * directions[ray]  # [D, 3]
+    face, bary, distance = heads.meshes.nearest(x, frame[ray], heads.shell)
+    near = (face >= 0).nonzero()[:, 0]  # [K]
+    landed, turn = inverse_skin(
+        x[near], frame[ray[near]], face[near], bary[near], heads.faces, heads.weights,
+        heads.transforms, heads.canonical, heads.offsets,
+    )  # fmt: skip
+    side = heads.occupied.shape[0]
+    place = (landed - heads.low) / heads.size
+    cell = (place * side).long().clamp(0, side - 1).unbind(1)
+    torn = heads.clearance[cell].float().abs() < distance[near] - heads.tear
+    some = ((heads.occupied[cell] > 0) & ~torn).nonzero()[:, 0]
+    aim = (turn[some] @ directions[ray[near[some]]][..., None])[..., 0]
+    holds = torch.zeros(len(step), dtype=torch.bool)
+    u, view = torch.zeros(len(step), 3), torch.zeros(len(step), 3)
+    holds[near[some]] = True
+    u[near[some]] = place[some].detach()
+    view[near[some]] = torch.nn.functional.normalize(aim, dim=1)
+    return holds, u, view
 
 
 def hash_encode(x: Tensor, table: Tensor, resolutions: Tensor) -> Tensor:

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from ..avatar.model import Avatar
-from ..avatar.occupancy import coarse_growth
+from ..avatar.occupancy import TEAR, coarse_growth
 from ..head.skinning import canonical_theta, canonical_vertices, joint_transforms, vertex_offsets
 from ..kernels.inverse_skinning import inverse_skin
+from ..kernels.landing import PosedHeads
 from ..kernels.marching import DARK, EMPTY, CellMap
 from ..kernels.nearest import PosedMeshes
 
@@ -85,6 +86,15 @@ class Poser:
             self.canonical,
             pose.offsets,
         )
+
+    def heads(self, pose: Pose) -> PosedHeads:
+        """The pose, which the meshes hold, as `land_steps` takes it."""
+        skin, occupancy = self.avatar.skin, self.avatar.occupancy
+        return PosedHeads(
+            self.meshes, pose.vertices, self.avatar.config.shell, skin.faces, skin.skin_weights,
+            pose.transforms, self.canonical, pose.offsets, self.avatar.low, self.avatar.size,
+            occupancy.occupied, occupancy.clearance.float(), TEAR,
+        )  # fmt: skip
 
     @torch.no_grad()
     def frame_cells(self, pose: Pose, n: int) -> FrameCells:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..devices import autocast, net_dtype
 from ..kernels.compositing import composite
+from ..kernels.landing import land_steps
 from ..kernels.marching import march
 from ..kernels.posed_cells import land
 from ..kernels.preview import CLEAR, OPAQUE
@@ -60,6 +61,12 @@ class Landed:
     u: Tensor  # [S, 3] in the unit cube
     view: Tensor  # [S, 3] unit, canonical space
 
+    @classmethod
+    def where(cls, holds: Tensor, step: Tensor, u: Tensor, view: Tensor) -> "Landed":
+        """Those of D steps for which `holds` [D] bool is true."""
+        some = holds.nonzero()[:, 0]
+        return cls(*(value.index_select(0, some) for value in (step, u, view)))
+
 
 @dataclass(frozen=True)
 class Found:
@@ -76,6 +83,7 @@ class Exact:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
+        self.heads = scene.poser.heads(scene.pose)
 
     def __call__(self, rays: Rays) -> Shaded:
         """What the rays see."""
@@ -91,7 +99,7 @@ class Exact:
             if not len(due):
                 break
             self.scene.check()
-            landed = self._in_sight(*self._land(steps, due))  # in full precision
+            landed = self.landed(steps, due)  # in full precision
             if len(landed.step):
                 with autocast(t.device):
                     waves.append(self.found(landed, length[landed.step]))
@@ -102,28 +110,13 @@ class Exact:
         with autocast(t.device):
             return self._shaded(steps, waves)
 
-    def _land(self, steps: Steps, due: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Those steps [S] near the skin; x_canonical [S, 3] m, distance [S] m, view [S, 3]."""
-        poser = self.scene.poser
-        frame = steps.rays.frame.index_select(0, steps.ray.index_select(0, due))
-        x, directions = steps.points(due)
-        face, bary, distance = poser.meshes.nearest(x, frame, self.scene.avatar.config.shell)
-        some = (face >= 0).nonzero()[:, 0]
-        due, x, directions, frame, face, bary, distance = (
-            value.index_select(0, some)
-            for value in (due, x, directions, frame, face, bary, distance)
+    def landed(self, steps: Steps, due: Tensor) -> Landed:
+        """Those of the steps due [D] that land where canonical space may hold something."""
+        rays = steps.rays
+        holds, u, view = land_steps(
+            due, steps.ray, steps.t, rays.origins, rays.directions, rays.frame, self.heads
         )
-        x_canonical, turn = poser.unpose(self.scene.pose, x, frame, face, bary)
-        return due, x_canonical, distance, canonical_view(turn, directions)
-
-    def _in_sight(
-        self, step: Tensor, x_canonical: Tensor, distance: Tensor, view: Tensor
-    ) -> Landed:
-        """Those where canonical space may hold something."""
-        avatar = self.scene.avatar
-        u = avatar.unit(x_canonical)
-        some = avatar.occupancy.holds(avatar.occupancy.flat(u), distance).nonzero()[:, 0]
-        return Landed(*(value.index_select(0, some) for value in (step, u, view)))
+        return Landed.where(holds, due, u, view)
 
     def found(self, landed: Landed, length: Tensor) -> Found:
         """Density and features of steps of `length` [S] m."""
@@ -187,15 +180,17 @@ class FrameBaked(Exact):
         moved = scene.once("lattice", moved_lattice)  # [K, 3 + A]
         self.baked = torch.cat([moved, self.lattice.parts], 1)  # [K, 3 + A + H]
 
-    def _land(self, steps: Steps, due: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def landed(self, steps: Steps, due: Tensor) -> Landed:
         """As in `Exact`, but the nearest skin is searched for in ROUGH cells alone."""
-        cells = self.scene.cells
+        cells, avatar = self.scene.cells, self.scene.avatar
         x, directions = steps.points(due)
         x_canonical, distance = land(x, self.posed)
+        u = avatar.unit(x_canonical)
+        holds = avatar.occupancy.holds(avatar.occupancy.flat(u), distance)
         coarse = cell_indices(x, cells.low[0], cells.cell, cells.row.shape[1:])
         row = cells.row[0][coarse].clamp_min(0)
         turn = cells.turn.index_select(0, row)  # [S, 3, 3]
-        return due, x_canonical, distance, canonical_view(turn, directions)
+        return Landed.where(holds, due, u, canonical_view(turn, directions))
 
     def _deformed(self, u: Tensor) -> Tensor:
         return self.lattice.at(u, self.baked)
