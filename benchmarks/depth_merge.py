@@ -113,7 +113,7 @@ def compare(
 def render(options: argparse.Namespace, engine: str, capture: Capture, folder: Path) -> dict:
     """All comparisons of one of Blender's engines, by object."""
     source = capture.source
-    glasses = "yes" if source["glasses"] else "no"
+    glasses = {True: "yes", False: "no"}.get(source.get("glasses"), "auto")
     person = make_person(source["seed"], load_head_model("generic"), glasses)
     motion, frames = capture.motion, options.frames
     meshes = (person.surface, person.hair, person.glasses)

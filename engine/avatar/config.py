@@ -21,7 +21,8 @@ class ModelConfig:
     offsets: bool = True
     """Inverse skinning undoes the expressions' offsets too, not the joints' turns alone."""
     teeth: bool = True
-    """Nearest points are sought on teeth and tongue too, where the head has them."""
+    """Teeth and tongue, where the head has them, belong to what nearest points are sought on, and
+    with it to the start, the occupancy and what may float; the mouth's lining always does."""
     local_width: int = 64
     """Hidden units of each local net (Local Deformation Fields, appendix A: 40)."""
     position_octaves: int = 6

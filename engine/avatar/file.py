@@ -101,10 +101,10 @@ def migrate(
     Schema 1 had no preview, and the first ones of schema 2 did not say how they had been looked at:
     it is baked when it is first asked for. Options and tensors that came later and change nothing
     when they are left out (`ModelConfig`'s defaults, `LATER_WEIGHTS`) need no schema of their own.
-    Whatever does not say so was trained without teeth.
+    One default does: a file whose configuration does not name `teeth` was trained without.
     """
     header = {**header, "schema_version": SCHEMA_VERSION}
-    if "config" in header:
+    if isinstance(header.get("config"), Mapping):
         header["config"] = {"teeth": False, **header["config"]}
     return header, dict(tensors)
 

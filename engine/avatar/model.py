@@ -42,7 +42,7 @@ class Avatar(nn.Module):
         super().__init__()
         self.config, self.head = config, head
         regions = QUERIED_REGIONS if config.teeth else LINED_REGIONS
-        # what nearest points are sought on, and which of the head's vertices that are
+        # what nearest points are sought on, teeth included where asked for; the head's own rows
         self.skin, self.skin_rows = HeadTensors.in_regions(head, regions, device)
         vertices = canonical_vertices(self.skin)
         low = vertices.amin(0) - config.shell - MARGIN

@@ -23,7 +23,7 @@ NECK, JAW, EYE_LEFT, EYE_RIGHT = 1, 2, 3, 4
 CANONICAL_JAW = 0.2  # rad
 
 # What a vertex belongs to anatomically. Nearest points are sought on the skin and in the mouth, not
-# on lids' inner sides and eyeballs.
+# on lids' inner sides nor on eyeballs.
 REGIONS = (
     "face",
     "scalp",
