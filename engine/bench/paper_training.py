@@ -74,7 +74,7 @@ def _step(
         total = total + losses(
             settings, shaded.colour, shaded.alpha, shaded.weights, target, background,
             shaded.samples, shaded.deformed, *per_frame.size(rows), bias.size(),
-            floating=torch.zeros_like(shaded.alpha), haze=torch.zeros_like(total), stage_two=False,
+            torch.zeros_like(shaded.alpha), stage_two=False,
         ).total  # fmt: skip
     optimiser.zero_grad(set_to_none=True)
     total.backward()

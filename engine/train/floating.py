@@ -35,14 +35,14 @@ def floating_heights(avatar: Avatar) -> Tensor:
     centres = grid.centres(above) * avatar.size + avatar.low
     still = torch.zeros(len(above), dtype=torch.int32, device=avatar.device)
     face, _, _ = meshes.nearest(centres, still, avatar.config.shell)
-    free = torch.from_numpy(free_heights(avatar)).to(avatar.device)
+    free = torch.from_numpy(_free_heights(avatar)).to(avatar.device)
     free = free[skin.faces[face.clamp_min(0).long()].long()]
     heights = torch.zeros_like(height)
     heights[above] = (height[above] - free.amax(1)).clamp_min(0)
     return heights.view(grid.cells, grid.cells, grid.cells)
 
 
-def free_heights(avatar: Avatar) -> np.ndarray:
+def _free_heights(avatar: Avatar) -> np.ndarray:
     """How high [V] m light costs nothing above the vertices of the avatar's skin."""
     head, rows, skin = avatar.head, avatar.skin_rows, avatar.skin
     free = np.where(head.vertex_part[rows] == PARTS.index("rest"), HAIR, SKIN)

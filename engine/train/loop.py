@@ -25,7 +25,6 @@ from ..render.sampling import frame_rows, sample
 from .checkpoints import Progress
 from .floating import floating_heights, heights_at
 from .frames import TrainingFrames, pixel_boxes, random_rays
-from .haze import haze, places_above_skin
 from .losses import losses
 from .per_frame import PerFrame
 from .prior import start_from_head
@@ -103,7 +102,6 @@ def train(
         start_from_head(avatar, random)
         save()
     grown, heights = poser.grown_occupancy(), floating_heights(avatar)
-    above_skin = places_above_skin(avatar)
     saved, watch = time.time(), Watch()
     while progress.step < settings.steps:
         began, step = time.time(), progress.step
@@ -142,7 +140,6 @@ def train(
         with autocast(avatar.device):
             frame = frame_rows(samples.frame, len(chosen))
             result = avatar.evaluate(samples.x_canonical, samples.view, frame, condition, labels)
-            hazy = haze(avatar, above_skin, random)
         height = heights_at(heights, avatar.unit(samples.x_canonical))
         seen, alpha, weights = composite(
             result.sigma * samples.length, torch.cat([result.rgb, height[:, None]], 1),
@@ -152,8 +149,7 @@ def train(
         background = torch.rand(len(target), 3, device=target.device)
         loss = losses(
             settings, colour, alpha, weights, target, background, samples, result.deformed,
-            *per_frame.size(rows), avatar.tracking.size(),
-            floating=floating, haze=hazy, stage_two=stage_two,
+            *per_frame.size(rows), avatar.tracking.size(), floating, stage_two=stage_two,
         )  # fmt: skip
         if watch.observe(loss.value, alpha, target[:, 3]):
             go_back(watch.trouble, progress, restore)

@@ -34,9 +34,8 @@ def losses(
     code_size: Tensor,
     correction_size: Tensor,
     bias_size: Tensor,
-    *,
     floating: Tensor,
-    haze: Tensor,
+    *,
     stage_two: bool,
 ) -> Losses:
     """All losses of one step.
@@ -54,7 +53,6 @@ def losses(
         correction_size: squares of the corrections.
         bias_size: mean squares of the tracker's bias.
         floating: [R] m above the skin, as rendered (`floating_heights`).
-        haze: mean opacity just above the skin (`haze`).
         stage_two: whether the partition is soft by now.
     """
     matte = target[:, 3:]
@@ -70,7 +68,7 @@ def losses(
     total = total + partition * cross
     total = total + settings.loss_code * code_size + settings.loss_correction * correction_size
     total = total + settings.loss_bias * bias_size
-    total = total + settings.loss_float * floating.mean() + settings.loss_haze * haze
+    total = total + settings.loss_float * floating.mean()
     return Losses(total, float(total.detach()), float(error.detach().square().mean()))
 
 

@@ -62,8 +62,6 @@ class TrainSettings:
     """Weight of the squared corrections (rad, m, coefficients)."""
     loss_float: float = 3.0
     """Weight of the height above face and hair (m) from where a ray's light comes (`floating`)."""
-    loss_haze: float = 0.003
-    """Weight of the opacity that a step has just above face and throat, seen or not (`haze`)."""
     occupancy_from: int = 96
     """Steps before anything counts as empty."""
     occupancy_every: int = 16
@@ -90,7 +88,6 @@ VARIANTS: dict[str, tuple[dict, dict]] = {
     "no-corrections": ({}, {"corrections": False}),
     "no-bias": ({}, {"tracker_bias": False}),
     "no-float": ({}, {"loss_float": 0.0}),
-    "no-haze": ({}, {"loss_haze": 0.0}),
     "no-teeth": ({"teeth": False}, {}),
     "parts-1": ({"parts": 1, "local_width": 252}, {}),
     "parts-4": ({"parts": 4, "local_width": 105}, {}),

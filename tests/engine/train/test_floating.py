@@ -64,8 +64,8 @@ def test_heights_are_interpolated_between_the_cells_centres():
     assert heights_at(heights, torch.zeros(0, 3)).shape == (0,)
 
 
-def loss_before_skin(height, weight, hazy=0.0):
-    """The loss of haze before skin of one colour, and their optical depths [2]."""
+def pull_on_haze(height, weight):
+    """The loss's slope along the haze's optical depth, where haze and skin have one colour."""
     settings = replace(preset("draft", "partnerface"), loss_float=weight)
     optical = torch.tensor([0.3, 40.0], requires_grad=True)
     values = torch.tensor([[0.6, 0.6, 0.6, height], [0.6, 0.6, 0.6, 0.0]])
@@ -81,24 +81,9 @@ def loss_before_skin(height, weight, hazy=0.0):
     zero = torch.zeros(())
     loss = losses(
         settings, seen[:, :3], alpha, weights, target, torch.zeros(1, 3), samples, deformed,
-        zero, zero, zero, floating=seen[:, 3], haze=torch.tensor(hazy), stage_two=True,
+        zero, zero, zero, seen[:, 3], stage_two=True,
     )  # fmt: skip
-    return loss.total, optical
-
-
-def pull_on_haze(height, weight):
-    """The loss's slope along the haze's optical depth, where haze and skin have one colour."""
-    loss, optical = loss_before_skin(height, weight)
-    return float(torch.autograd.grad(loss, optical)[0][0])
-
-
-def test_haze_above_the_skin_costs_its_weight():
-    settings = preset("draft", "partnerface")
-    clear, _ = loss_before_skin(0.0, 0.0)
-    hazy, _ = loss_before_skin(0.0, 0.0, 0.5)
-    assert float((hazy - clear).detach()) == pytest.approx(0.5 * settings.loss_haze, rel=1e-3)
-    assert settings.loss_haze > 0
-    assert preset("draft", "no-haze").loss_haze == 0
+    return float(torch.autograd.grad(loss.total, optical)[0][0])
 
 
 def test_haze_before_the_skin_is_pulled_down():
