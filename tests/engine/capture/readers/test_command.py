@@ -177,7 +177,7 @@ def test_a_stopped_import_goes_on(vhap_folder, flame_file, tmp_path):
 
     class Stopping(Job):
         def update(self, message, step, total, **figures):
-            if message == "Writing pictures" and step == 4:
+            if message == "Writing pictures" and step == 1:
                 (folder / "cancel").touch()
             super().update(message, step, total, **figures)
 
@@ -186,7 +186,7 @@ def test_a_stopped_import_goes_on(vhap_folder, flame_file, tmp_path):
         run(config, job)
     assert not (out / "capture.json").exists()
     done = {path: path.stat().st_mtime_ns for path in (out / "images").glob("*.png")}
-    assert len(done) == 4
+    assert len(done) == 1  # later ones would find others under way
     with Job("import", folder, quiet=True) as job:
         run(config, job)
     later = {path: path.stat().st_mtime_ns for path in (out / "images").glob("*.png")}
