@@ -73,8 +73,8 @@ def test_the_preview_is_told_the_frames_codes(avatar):
 
     exact, baked = change("exact"), change("preview")
     assert np.abs(exact).max() > 0.01
-    # codes far beyond any trained one: foretold linearly, most of the change is there
-    assert np.square(baked - exact).sum() < 0.5 * np.square(exact).sum()
+    # Codes far beyond any trained one; avatars of three seeds miss 0.16 to 0.32 of the change.
+    assert np.square(baked - exact).sum() < 0.4 * np.square(exact).sum()
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
