@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from types import CodeType
 from typing import TypeVar
 
 import torch
@@ -20,7 +21,11 @@ CORES = max(min(os.cpu_count() or 1, 16), 1)
 AHEAD = CORES + 2  # items that are under way at once, so that memory is bounded
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
-_pool = ThreadPoolExecutor(CORES, "core", initializer=torch.set_num_threads, initargs=(1,))
+_pool, _second = (
+    ThreadPoolExecutor(CORES, name, initializer=torch.set_num_threads, initargs=(1,))
+    for name in ("core", "beside")  # apart: an item may have something done beside it
+)
+_ready: set[CodeType] = set()  # of the functions that have been through `in_order` once
 
 
 @contextmanager
@@ -35,23 +40,56 @@ def shared_out() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+@contextmanager
+def beside(work: Callable[[], Result], device: torch.device) -> Iterator[Callable[[], Result]]:
+    """Do `work` on another core than the block within; what is yielded waits for its result.
+
+    Torch keeps to one core in both. When the block is left, however that is, `work` has ended. On
+    a device that is no CPU, where cores only launch what it does, `work` goes first.
+    """
+    if device.type != "cpu":
+        result = work()
+        yield lambda: result
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    under_way = _second.submit(_done, lambda _: work(), None)
+    try:
+        yield under_way.result
+    finally:
+        wait([under_way])
+        torch.set_num_threads(threads)
+
+
 def each(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """`work` of every item, without gradients. Not from within another one's work."""
     return list(_pool.map(lambda item: _done(work, item), items))
 
 
+def over_cores(
+    work: Callable[[Item], Result], items: Iterable[Item], device: torch.device
+) -> Iterator[Result]:
+    """`in_order` where cores compute; on a device of its own one item after the other."""
+    if device.type == "cpu":
+        yield from in_order(work, items)
+    else:
+        yield from map(work, items)
+
+
 def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """`work` of one item after the other, a few ahead of whoever takes the results.
 
-    The first is done alone: what it loads and compiles is there for the others. When `items` or
-    `work` raise, or the generator is closed, what is under way is waited for, and nothing follows.
+    The first that is ever done is done alone: what it loads and compiles is there for the others.
+    When `items` or `work` raise, or the generator is closed, what is under way is waited for, and
+    nothing follows.
     """
     under_way: deque[Future[Result]] = deque()
     try:
-        for number, item in enumerate(items):
+        for item in items:
             under_way.append(_pool.submit(_done, work, item))
-            if number == 0 or len(under_way) > AHEAD:
+            if len(under_way) > AHEAD or work.__code__ not in _ready:
                 yield under_way.popleft().result()
+                _ready.add(work.__code__)
         while under_way:
             yield under_way.popleft().result()
     finally:

@@ -39,14 +39,17 @@ def cut_cells(
         cell: m, edge of a coarse cell.
         holds: [M, 3] m canonical → [M] bool, whether the surroundings may hold something.
     """
-    coarse = row.repeat_interleave(CUT, 0).repeat_interleave(CUT, 1).repeat_interleave(CUT, 2)
-    state = torch.where(coarse == DARK_ROW, DARK, EMPTY).byte()
-    some = (coarse >= 0).nonzero()  # [M, 3]
-    k = coarse[some[:, 0], some[:, 1], some[:, 2]].long()
-    off = ((some % CUT + 0.5) / CUT - 0.5) * cell
-    guess = landing[k] + (turn[k] @ off[..., None])[..., 0]
-    wanted = some[holds(guess) | (smooth[k] == 0)]
-    state[wanted[:, 0], wanted[:, 1], wanted[:, 2]] = SMOOTH
+    some = (row >= 0).nonzero()  # [M, 3] coarse cells
+    k = row[some[:, 0], some[:, 1], some[:, 2]].long()
+    side = torch.arange(CUT, device=row.device)
+    place = torch.cartesian_prod(side, side, side)  # [8, 3] of a fine cell in its coarse one
+    off = ((place + 0.5) / CUT - 0.5) * cell
+    guess = landing[k][:, None] + off @ turn[k].transpose(1, 2)  # [M, 8, 3]
+    wanted = holds(guess.view(-1, 3)).view(-1, len(off)) | (smooth[k] == 0)[:, None]
+    fine = (some[:, None] * CUT + place)[wanted]
+    dark = torch.where(row == DARK_ROW, DARK, EMPTY).byte()
+    state = dark.repeat_interleave(CUT, 0).repeat_interleave(CUT, 1).repeat_interleave(CUT, 2)
+    state[fine[:, 0], fine[:, 1], fine[:, 2]] = SMOOTH
     return state
 
 

@@ -178,19 +178,16 @@ def foretells_neighbours(
     Returns:
         [K] bool.
     """
-    grid = torch.full((*size, 3), torch.nan, device=landing.device)
-    grid.view(-1, 3)[flat] = landing
-    padded = torch.nn.functional.pad(grid, (0, 0, 1, 1, 1, 1, 1, 1), value=torch.nan)
+    x, y, z = (count + 2 for count in size)  # with a border on every side
+    at = torch.stack(torch.unravel_index(flat, size), 1) + 1
+    own = (at[:, 0] * y + at[:, 1]) * z + at[:, 2]
+    grid = torch.full((x * y * z, 3), torch.nan, device=landing.device)
+    grid[own] = landing
     smooth = torch.ones(len(flat), dtype=torch.bool, device=landing.device)
-    x, y, z = size
-    for axis in range(3):
+    for axis, stride in enumerate((y * z, z, 1)):
+        step = cell * turn[:, :, axis]
         for sign in (-1, 1):
-            shift = [1, 1, 1]
-            shift[axis] += sign
-            there = padded[
-                shift[0] : shift[0] + x, shift[1] : shift[1] + y, shift[2] : shift[2] + z
-            ]
-            guess = landing + sign * cell * turn[:, :, axis]
-            error = (there.reshape(-1, 3)[flat] - guess).norm(dim=1)
-            smooth &= ~(error > SMOOTH)  # no neighbour (NaN) contradicts nothing
+            there = grid.index_select(0, own + sign * stride)
+            error = (there - landing - sign * step).square().sum(1)
+            smooth &= ~(error > SMOOTH**2)  # no neighbour (NaN) contradicts nothing
     return smooth

@@ -4,10 +4,12 @@
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from ..avatar.model import Avatar
 from ..avatar.occupancy import TEAR
 from ..avatar.preview import Preview, bake, canonical_eye, frame_change, mean_look
+from ..cores import beside
 from ..kernels.preview import CanonicalCells, march_preview
 from .fine_cells import posed_cells
 from .sampling import Rays
@@ -18,18 +20,12 @@ class PreviewShader:
     """Rays through the baked grid, posed by inverse skinning and moved by the frame's offsets."""
 
     def __init__(self, scene: Scene) -> None:
-        avatar, lattice = scene.avatar, lattice_of(scene.avatar)
-        self.step = avatar.config.step
-        stands = torch.from_numpy(scene.camera.eye).float().to(avatar.device)
-        eye = canonical_eye(avatar, stands, scene.pose.transforms[0])
-        moved = scene.once("lattice", moved_lattice)
-        scene.check()
-        look = preview_of(avatar).look
-        offset, tint = frame_change(avatar, lattice, moved, scene.condition, eye, look)
-        scene.check()
-        self.canonical = replace(canonical_cells(avatar), offset=offset, tint=tint)
-        scene.check()
-        self.posed = scene.once("fine cells", posed_cells)
+        self.step = scene.avatar.config.step
+        still = canonical_cells(scene.avatar)  # baked now where the file holds no preview
+        with beside(lambda: _change(scene), scene.avatar.device) as change:
+            self.posed = scene.once("fine cells", posed_cells)
+            offset, tint = change()
+        self.canonical = replace(still, offset=offset, tint=tint)
 
     def __call__(self, rays: Rays) -> Shaded:
         """What the rays see."""
@@ -37,6 +33,16 @@ class PreviewShader:
             rays.origins, rays.directions, rays.jitter, self.posed, self.canonical, self.step
         )
         return Shaded(values, alpha, depth.clamp(max=EMPTY_DEPTH))
+
+
+def _change(scene: Scene) -> tuple[Tensor, Tensor]:
+    """What the nets say of the frame; see `frame_change`."""
+    avatar, lattice = scene.avatar, lattice_of(scene.avatar)
+    stands = torch.from_numpy(scene.camera.eye).float().to(avatar.device)
+    eye = canonical_eye(avatar, stands, scene.pose.transforms[0])
+    moved = scene.once("lattice", moved_lattice)
+    scene.check()
+    return frame_change(avatar, lattice, moved, scene.condition, eye, preview_of(avatar).look)
 
 
 def preview_of(avatar: Avatar) -> Preview:

@@ -26,7 +26,6 @@ class Scene:
     avatar: Avatar
     poser: Poser  # its meshes hold `pose`
     pose: Pose
-    cells: CellMap
     condition: Condition
     camera: Camera
     check: Callable[[], None]  # raises `Cancelled` where the frame is not wanted any more
@@ -37,6 +36,11 @@ class Scene:
         if name not in self.kept:
             self.kept[name] = make(self)
         return self.kept[name]
+
+    @property
+    def cells(self) -> CellMap:
+        """Where the frame may hold something."""
+        return self.once("coarse cells", _surveyed)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,16 @@ def lattice_of(avatar: Avatar) -> CanonicalLattice:
     if "lattice" not in avatar.kept:
         avatar.kept["lattice"] = CanonicalLattice.of(avatar)
     return avatar.kept["lattice"]
+
+
+def _surveyed(scene: Scene) -> CellMap:
+    """The frame's coarse grid."""
+    kept, poser = scene.avatar.kept, scene.poser
+    if "grown" not in kept:
+        kept["grown"] = poser.grown_occupancy()
+    cells = poser.cell_map([poser.frame_cells(scene.pose, 0)], kept["grown"])
+    scene.check()
+    return cells
 
 
 def moved_lattice(scene: Scene) -> Tensor:

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 import torch
 
-from engine.cores import AHEAD, each, in_order, shared_out
+from engine.cores import AHEAD, beside, each, in_order, shared_out
 
 
 def test_results_are_in_order_and_few_items_are_under_way():
@@ -89,3 +89,53 @@ def test_torch_keeps_to_one_core_in_every_thread_and_gets_them_back():
 def test_work_has_no_gradients():
     weight = torch.ones(3, requires_grad=True)
     assert not any(each(lambda k: (weight * k).requires_grad, range(4)))
+
+
+def test_work_beside_runs_meanwhile_and_is_over_even_after_an_error():
+    begun, done, before = threading.Event(), threading.Event(), torch.get_num_threads()
+
+    def work():
+        begun.set()
+        assert torch.get_num_threads() == 1
+        time.sleep(0.05)
+        done.set()
+        return 7
+
+    torch.set_num_threads(2)
+    try:
+        with beside(work, torch.device("cpu")) as result:
+            assert begun.wait(5)
+            assert not done.is_set()
+            assert torch.get_num_threads() == 1
+            assert result() == 7
+        assert torch.get_num_threads() == 2
+        done.clear()
+        with pytest.raises(ValueError, match="three"), beside(work, torch.device("cpu")):
+            raise ValueError("three")
+        assert done.is_set()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_what_fails_beside_fails_where_its_result_is_asked_for():
+    def work():
+        raise ValueError("three")
+
+    with beside(work, torch.device("cpu")) as result, pytest.raises(ValueError, match="three"):
+        result()
+
+
+def test_items_may_have_something_done_beside_them():
+    def work(number):
+        with beside(lambda: number, torch.device("cpu")) as result:
+            return result()
+
+    assert each(work, range(40)) == list(range(40))
+
+
+def test_another_device_is_given_its_work_first():
+    order = []
+    with beside(lambda: order.append("work"), torch.device("cuda")):
+        order.append("block")
+    assert order == ["work", "block"]

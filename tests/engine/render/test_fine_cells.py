@@ -46,11 +46,12 @@ def test_corners_land_where_the_nearest_skin_puts_them(trained_avatar):
     motion, poser = avatar.file.motion, Poser(avatar)
     frame = motion.psi[2], motion.theta[2], motion.translation[2]
     pose = poser.pose(*(torch.from_numpy(array).float()[None] for array in frame))
-    cells = poser.cell_map([poser.frame_cells(pose, 0)], poser.grown_occupancy())
     asked, nearest = [], poser.meshes.nearest
     poser.meshes.nearest = lambda x, *rest: asked.append(len(x)) or nearest(x, *rest)
     told = avatar.condition(*frame)
-    posed = posed_cells(Scene(avatar, poser, pose, cells, told, avatar.file.camera, bool, {}))
+    scene = Scene(avatar, poser, pose, told, avatar.file.camera, bool, {})
+    _surveyed, _ = scene.cells, asked.clear()
+    posed = posed_cells(scene)
     at = corners(posed.state)  # of cells that are interpolated in
     x, still = posed.low + at * posed.cell, torch.zeros(len(at), dtype=torch.int32)
     face, bary, _ = nearest(x, still, avatar.config.shell)
