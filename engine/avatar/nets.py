@@ -109,10 +109,14 @@ class LocalMlps(nn.Module):
         """
         per_frame = torch.einsum("npc,pcw->pnw", condition, self.first_condition) + self.first_bias
         first = torch.cat([self.first, per_frame], 1)  # [P, inputs + N, W]
-        results = []
-        for p, rows in enumerate(x.split(counts)):
+        dtype, results = net_dtype(x.device), []  # all nets' weights are converted at once
+        weights = (first, self.second, self.second_bias, self.last)
+        of_nets = zip(*(weight.to(dtype).unbind(0) for weight in weights), strict=True)
+        for rows, (first, second, bias, last) in zip(
+            x.to(dtype).split(counts), of_nets, strict=True
+        ):
             if len(rows):
-                hidden = (in_blocks(rows) @ first[p]).relu_()  # [M_p, W]
-                hidden = torch.addmm(self.second_bias[p], hidden, self.second[p]).relu_()
-                results.append((hidden @ self.last[p])[: len(rows)])
+                hidden = (in_blocks(rows) @ first).relu_()  # [M_p, W]
+                hidden = torch.addmm(bias, hidden, second).relu_()
+                results.append((hidden @ last)[: len(rows)])
         return torch.cat(results) if results else x.new_zeros(0, self.last.shape[2])

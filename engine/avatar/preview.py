@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..cores import over_cores
 from ..devices import autocast
 from ..head.motion import Motion
 from ..head.skinning import canonical_theta, joint_transforms
@@ -98,8 +99,12 @@ def bake(avatar: Avatar, lattice: CanonicalLattice, look: Look) -> Preview:
     near = torch.nn.functional.adaptive_max_pool3d(near, side)
     brick = torch.full((side**3,), -1, dtype=torch.int32, device=avatar.device)
     kept, count = [], 0
-    for flat in near.flatten().nonzero()[:, 0].split(BRICKS_AT_ONCE):
-        levels, thick = _bricks(avatar, lattice, look, flat, side)
+
+    def baked(flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return flat, *_bricks(avatar, lattice, look, flat, side)
+
+    wanted = near.flatten().nonzero()[:, 0].split(BRICKS_AT_ONCE)
+    for flat, levels, thick in over_cores(baked, wanted, avatar.device):
         some = thick.nonzero()[:, 0]
         brick[flat[some]] = count + torch.arange(len(some), dtype=torch.int32, device=flat.device)
         kept.append(levels[some])

@@ -9,7 +9,7 @@ import functools
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from ..avatar.deformation import DEFORMATIONS
 from ..avatar.field import CanonicalField
 from ..avatar.lattice import CanonicalLattice
 from ..avatar.model import Avatar
+from ..cores import beside, over_cores
 from ..kernels.compositing import composite
 from ..kernels.landing import land_steps
 from ..kernels.marching import march
@@ -95,7 +96,10 @@ class StageClocks:
 
 @contextmanager
 def stage_clocks(device: torch.device) -> Iterator[StageClocks]:
-    """Clocks on the stages of rendering and training: pose, survey … backward, optimiser."""
+    """Clocks on the stages of rendering and training: pose, survey … backward, optimiser.
+
+    What cores do side by side is done in turn under them, so that stages add up.
+    """
     clocks = StageClocks(device)
     methods: list[tuple[str, type, str]] = [
         ("pose", Poser, "pose"),
@@ -108,7 +112,7 @@ def stage_clocks(device: torch.device) -> Iterator[StageClocks]:
         ("evaluate", CanonicalField, "geometry"),
         ("evaluate", CanonicalField, "radiance"),
         *(("evaluate", kind, "forward") for kind in DEFORMATIONS.values()),
-        ("backward", torch.Tensor, "backward"),
+        ("backward", torch.autograd, "grad"),
         ("optimiser", torch.optim.Adam, "step"),
     ]
     changes: list[Change] = [
@@ -125,8 +129,24 @@ def stage_clocks(device: torch.device) -> Iterator[StageClocks]:
     for stage, function in functions:
         watched = clocks.timed(stage, function)
         changes += [(owner, name, watched) for owner, name in places_of(function)]
+    for together, in_turn in ((beside, _in_turn), (over_cores, _one_by_one)):
+        changes += [(owner, name, in_turn) for owner, name in places_of(together)]
     with swapped(*changes):
         yield clocks
+
+
+@contextmanager
+def _in_turn(work: Callable[[], object], _device: torch.device) -> Iterator[Callable[[], object]]:
+    """In place of `beside`."""
+    result = work()
+    yield lambda: result
+
+
+def _one_by_one(
+    work: Callable[[object], object], items: Iterable[object], _device: torch.device
+) -> Iterator[object]:
+    """In place of `over_cores`."""
+    yield from map(work, items)
 
 
 class MemoryWatch:

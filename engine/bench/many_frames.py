@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ..jobs import Job
-from ..train import loop
 from ..train.frames import TrainingFrames
 from ..train.settings import TrainSettings
+from ..train.step import SURVEYS, Steps
 from .clocks import GIB, MemoryWatch, own_memory_gb
 from .subject import Subject, sized
 from .swapping import swapped
@@ -57,7 +57,7 @@ def _figures(
     with MemoryWatch(CPU) as memory, surveys_seen() as seen:
         seconds, rate = steps_of(run, job, warm=3, measured=6)
         survey = sum(map(bytes_of, seen.values())) / max(len(seen), 1)
-        later = max(min(len(frames), loop.SURVEYS) - len(seen), 0) * survey
+        later = max(min(len(frames), SURVEYS) - len(seen), 0) * survey
     return {
         "step_s": float(np.median(seconds)),
         "samples_per_second": rate,
@@ -93,14 +93,14 @@ def black_frames(frames: TrainingFrames, count: int, size: int, path: Path) -> T
 def surveys_seen() -> Iterator[dict]:
     """The surveys that training keeps, by frame, while the context lasts."""
     seen: dict = {}
-    surveyed = loop.surveyed
+    work_out = Steps.work_out
 
-    def watched(surveys: dict, *rest: object) -> object:
-        found = surveyed(surveys, *rest)
-        seen.update(surveys)
+    def watched(steps: Steps, *rest: object) -> object:
+        found = work_out(steps, *rest)
+        seen.update(steps.surveys)
         return found
 
-    with swapped((loop, "surveyed", watched)):
+    with swapped((Steps, "work_out", watched)):
         yield seen
 
 

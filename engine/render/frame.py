@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One frame of an avatar: pose, survey, then rays by the thousand in the quality asked for."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -11,17 +13,18 @@ import torch
 from ..avatar.deformation import Condition
 from ..avatar.model import Avatar
 from ..config import Quality
+from ..cores import CORES, over_cores
 from ..errors import Cancelled, InputError
 from .camera import Camera
 from .normals import surface_normals
 from .posing import Poser
 from .preview import PreviewShader
 from .sampling import Rays
-from .scene import EMPTY_DEPTH, Scene
+from .scene import EMPTY_DEPTH, Scene, Shaded
 from .shading import Exact, FrameBaked
 
 SHADERS = {"exact": Exact, "frame-baked": FrameBaked, "preview": PreviewShader}
-RAYS_AT_ONCE = 16384
+RAYS_AT_ONCE, LEAST_AT_ONCE = 16384, 8192  # by one core; fewer are slower
 LAST = "last pose"  # in an avatar's `kept`
 
 
@@ -85,23 +88,25 @@ def render_frame(
     )
     check()
     shade = SHADERS[quality](scene)
-    parts = avatar.share.shape[1]
-    values = torch.zeros(count, 3 + parts, device=device)
+    values = torch.zeros(count, 3 + avatar.share.shape[1], device=device)
     alpha = torch.zeros(count, device=device)
     depth = torch.full((count,), EMPTY_DEPTH, device=device)
-    for first in range(0, count, RAYS_AT_ONCE):
+
+    def seen_by(part: slice) -> tuple[slice, Shaded]:
         check()
-        chunk = directions[first : first + RAYS_AT_ONCE].contiguous()
         rays = Rays(
-            origins=origins[first : first + RAYS_AT_ONCE].contiguous(),
-            directions=chunk,
-            frame=torch.zeros(len(chunk), dtype=torch.int32, device=device),
-            jitter=torch.full((len(chunk),), 0.5, device=device),
+            origins=origins[part].contiguous(),
+            directions=directions[part].contiguous(),
+            frame=torch.zeros(part.stop - part.start, dtype=torch.int32, device=device),
+            jitter=torch.full((part.stop - part.start,), 0.5, device=device),
         )
-        seen, inside = shade(rays), slice(first, first + len(chunk))
-        values[inside], alpha[inside], depth[inside] = seen.values, seen.alpha, seen.depth
-        if on_progress is not None:
-            on_progress(min(first + RAYS_AT_ONCE, count) / count)
+        return part, shade(rays)
+
+    with closing(over_cores(seen_by, ray_slices(count), device)) as shades:
+        for part, seen in shades:
+            values[part], alpha[part], depth[part] = seen.values, seen.alpha, seen.depth
+            if on_progress is not None:
+                on_progress(part.stop / count)
     shape = (camera.height, camera.width)
     image = values.cpu().numpy().reshape(*shape, -1)
     facing = None
@@ -114,6 +119,13 @@ def render_frame(
         image[..., 3:],
         facing if facing is None else facing.reshape(*shape, 3),
     )
+
+
+def ray_slices(count: int) -> Iterator[slice]:
+    """0…`count` in slices, for all cores if there are enough of them."""
+    at_once = min(max(math.ceil(count / CORES), LEAST_AT_ONCE), RAYS_AT_ONCE)
+    for first in range(0, count, at_once):
+        yield slice(first, min(first + at_once, count))
 
 
 def checking(should_stop: Callable[[], bool] | None) -> Callable[[], None]:
@@ -136,7 +148,6 @@ def _posed(
     """The avatar posed by psi, theta and translation; as it is where it was posed so last time."""
     if "poser" not in avatar.kept:
         avatar.kept["poser"] = Poser(avatar)
-        avatar.kept["grown"] = avatar.kept["poser"].grown_occupancy()
     poser, keys = avatar.kept["poser"], [np.asarray(key, np.float32) for key in keys]
     pose_key = tuple((key.shape, key.tobytes()) for key in keys)
     known, scene = avatar.kept.pop(LAST, (None, None))
@@ -146,9 +157,7 @@ def _posed(
         check()
         told = avatar.condition(*keys) if condition is None else condition
         pose = poser.pose(*(torch.as_tensor(key, device=avatar.device)[None] for key in keys))
-        check()
-        cells = poser.cell_map([poser.frame_cells(pose, 0)], avatar.kept["grown"])
-        scene = Scene(avatar, poser, pose, cells, told, camera, check, {})
+        scene = Scene(avatar, poser, pose, told, camera, check, {})
     if condition is None:
         avatar.kept[LAST] = pose_key, scene
     return scene

@@ -9,26 +9,21 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from ..avatar.model import Avatar
-from ..devices import autocast
 from ..errors import Cancelled
 from ..jobs import Job
-from ..kernels.compositing import composite
-from ..render.camera import Camera
-from ..render.posing import FrameCells, Pose, Poser
-from ..render.sampling import frame_rows, sample
+from ..render.posing import Poser
 from .checkpoints import Progress
-from .floating import floating_heights, heights_at
-from .frames import TrainingFrames, pixel_boxes, random_rays
-from .losses import losses
+from .floating import floating_heights
+from .frames import TrainingFrames
 from .per_frame import PerFrame
 from .prior import start_from_head
 from .settings import TrainSettings
+from .step import Moment, Steps
 from .watch import Watch, slowed
 
 log = logging.getLogger(__name__)
@@ -36,8 +31,6 @@ log = logging.getLogger(__name__)
 FRESH = 0.02  # weight of the newest step in the curves' running means
 CURVE_EVERY = 10  # steps
 CELLS_AT_ONCE = 16384
-SURVEYS = 2000  # frames whose coarse cells are kept, about a megabyte each
-OLD = 300  # steps after which a frame's cells are looked at anew: its pose is being corrected
 LOOKS = 8  # updates after which every reachable cell has been looked at once, on average
 
 
@@ -95,7 +88,7 @@ def train(
         DivergedError: training failed again and again (`watch`).
     """
     poser = Poser(avatar)
-    surveys: dict[int, Survey] = {}
+    steps = Steps(avatar, [value for group in optimiser.param_groups for value in group["params"]])
     if progress.step == 0:
         avatar.tracking.observe(frames.theta, frames.translation)
         avatar.occupancy.start(avatar.skin, avatar.low, avatar.size, avatar.config.shell)
@@ -122,49 +115,24 @@ def train(
         chosen = random.choice(
             len(frames), min(settings.frames_per_step, len(frames)), replace=False
         )
-        rows = torch.from_numpy(chosen).to(avatar.device)
         # A frame often goes without what is its own, as every keyed frame will.
-        kept = (torch.rand(len(rows), device=avatar.device) >= settings.dropout).float()
-        psi, theta, translation = per_frame.corrected(
-            rows, frames.psi[rows], frames.theta[rows], frames.translation[rows], kept
-        )
-        pose = poser.pose(psi, theta, translation)
-        known = surveyed(surveys, chosen, poser, pose, frames.camera, step)
-        cell_map = poser.cell_map([survey.cells for survey in known], grown)
-        boxes = np.stack([survey.box for survey in known])
-        rays, target = random_rays(frames, chosen, boxes, progress.rays, random)
-        samples = sample(poser, pose, rays, cell_map, settings.samples_per_ray)
-
-        condition = per_frame.condition(avatar.tracking, rows, psi, theta, translation, kept)
-        labels = None if stage_two else samples.surface_part.argmax(1)
-        with autocast(avatar.device):
-            frame = frame_rows(samples.frame, len(chosen))
-            result = avatar.evaluate(samples.x_canonical, samples.view, frame, condition, labels)
-        height = heights_at(heights, avatar.unit(samples.x_canonical))
-        seen, alpha, weights = composite(
-            result.sigma * samples.length, torch.cat([result.rgb, height[:, None]], 1),
-            samples.ray_start, samples.ray_count,
-        )  # fmt: skip
-        colour, floating = seen.split([3, 1], 1)
-        background = torch.rand(len(target), 3, device=target.device)
-        loss = losses(
-            settings, colour, alpha, weights, target, background, samples, result.deformed,
-            *per_frame.size(rows), avatar.tracking.size(), floating, stage_two=stage_two,
-        )  # fmt: skip
-        if watch.observe(loss.value, alpha, target[:, 3]):
+        kept = (torch.rand(len(chosen), device=avatar.device) >= settings.dropout).float()
+        moment = Moment(settings, frames, avatar, per_frame, grown, heights, step, stage_two)
+        found = steps.work_out(moment, chosen, kept, progress.rays, random)
+        if watch.observe(found.loss, found.alpha, found.matte):
             go_back(watch.trouble, progress, restore)
             grown, watch = poser.grown_occupancy(), Watch()
             continue
-        optimiser.zero_grad(set_to_none=True)
-        loss.total.backward()
+        for parameter, gradient in zip(steps.parameters, found.gradients, strict=True):
+            parameter.grad = gradient
         optimiser.step()
 
-        progress.samples += len(samples)
-        progress.rays = next_rays(progress.rays, len(samples), settings.samples)
+        progress.samples += found.samples
+        progress.rays = next_rays(progress.rays, found.samples, settings.samples)
         progress.step = step + 1
         progress.seconds += time.time() - began
-        psnr = -10 * math.log10(max(loss.mse, 1e-10))
-        progress.observe(loss.value, psnr, FRESH)
+        psnr = -10 * math.log10(max(found.mse, 1e-10))
+        progress.observe(found.loss, psnr, FRESH)
         if progress.step % CURVE_EVERY == 0 or progress.step == settings.steps:
             progress.record()
         if time.time() - saved > settings.checkpoint_s and watch.healthy:
@@ -195,33 +163,6 @@ def go_back(trouble: str, progress: Progress, restore: Callable[[], None]) -> No
     log.warning("%s; going back with rates × %g", setbacks[-1], rate)
     restore()
     progress.rate, progress.setbacks = rate, setbacks
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What is looked at once per frame and stays good for a while, as poses hardly change."""
-
-    cells: FrameCells
-    box: np.ndarray  # [4] of pixels that may show the head
-    step: int  # when it was made
-
-
-def surveyed(
-    surveys: dict[int, Survey],
-    chosen: np.ndarray,
-    poser: Poser,
-    pose: Pose,
-    camera: Camera,
-    step: int,
-) -> list[Survey]:
-    """The chosen frames' surveys, made where there is none or it is too old."""
-    for n, row in enumerate(chosen.tolist()):
-        if row not in surveys or step - surveys[row].step > OLD:
-            if len(surveys) >= SURVEYS:
-                del surveys[next(other for other in surveys if other not in chosen)]
-            box = pixel_boxes(pose.vertices[n : n + 1].cpu().numpy(), camera)[0]
-            surveys[row] = Survey(poser.frame_cells(pose, n), box, step)
-    return [surveys[row] for row in chosen.tolist()]
 
 
 @torch.no_grad()

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One step's gradients, worked out in shares: some of the step's frames each, on a core each.
+
+Small matrices on many cores mostly wait for each other; whole shares of a step do not. How many
+shares there are is a setting of the device, not of the machine, so that the same numbers come out
+on one, two and many cores.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..avatar.model import Avatar
+from ..cores import over_cores
+from ..devices import autocast
+from ..kernels.compositing import composite
+from ..render.camera import Camera
+from ..render.posing import FrameCells, Pose, Poser
+from ..render.sampling import frame_rows, sample
+from .floating import heights_at
+from .frames import TrainingFrames, pixel_boxes, random_rays
+from .losses import losses
+from .per_frame import PerFrame
+from .settings import TrainSettings
+
+SHARES = 2  # of a step on a CPU
+SURVEYS = 2000  # frames whose coarse cells are kept, about a megabyte each
+OLD = 300  # steps after which a frame's cells are looked at anew: its pose is being corrected
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a step's shares have in common."""
+
+    settings: TrainSettings
+    frames: TrainingFrames
+    avatar: Avatar
+    per_frame: PerFrame
+    grown: Tensor  # [G, G, G] from `Poser.grown_occupancy`
+    heights: Tensor  # [G, G, G] from `floating_heights`
+    step: int
+    stage_two: bool
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one core has to do in a step."""
+
+    poser: Poser  # its own
+    chosen: np.ndarray  # [n] rows of training frames
+    kept: Tensor  # [n] one where a frame is told what is its own, else zero
+    rays: int
+    seed: int  # of its pixels and backgrounds
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of a step, or of a share of it."""
+
+    gradients: list[Tensor | None]  # of the parameters, in their order
+    loss: float
+    mse: float
+    alpha: Tensor  # [R] of the rays
+    matte: Tensor  # [R], their pixels' true coverage
+    samples: int
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is looked at once per frame and stays good for a while, as poses hardly change."""
+
+    cells: FrameCells
+    box: np.ndarray  # [4] of pixels that may show the head
+    step: int  # when it was made
+
+
+class Steps:
+    """Works steps out; remembers the frames' surveys.
+
+    Args:
+        avatar: the avatar that is trained.
+        parameters: what gradients are wanted of.
+    """
+
+    def __init__(self, avatar: Avatar, parameters: Sequence[Tensor]) -> None:
+        self.parameters = list(parameters)
+        shares = SHARES if avatar.device.type == "cpu" else 1
+        self._posers = [Poser(avatar) for _ in range(shares)]
+        self.surveys: dict[int, Survey] = {}
+
+    def work_out(
+        self,
+        moment: Moment,
+        chosen: np.ndarray,
+        kept: Tensor,
+        rays: int,
+        random: np.random.Generator,
+    ) -> Found:
+        """Losses and gradients of some frames' rays.
+
+        Args:
+            moment: the step.
+            chosen: [n] rows of training frames.
+            kept: [n] one where a frame is told what is its own, else zero.
+            rays: how many, about.
+            random: seeds the shares' own.
+        """
+        parts = np.array_split(np.arange(len(chosen)), min(len(self._posers), len(chosen)))
+        shares = [
+            Share(
+                poser, chosen[part], kept[torch.from_numpy(part)],
+                max(rays * len(part) // len(chosen), 1), int(random.integers(1 << 62)),
+            )
+            for poser, part in zip(self._posers, parts, strict=False)
+        ]  # fmt: skip
+        self._make_room(chosen)
+        found = over_cores(lambda share: self._of(moment, share), shares, moment.avatar.device)
+        return put_together(list(found), [len(part) / len(chosen) for part in parts])
+
+    def _of(self, moment: Moment, share: Share) -> Found:
+        """A share's losses and their gradients."""
+        settings, frames, avatar = moment.settings, moment.frames, moment.avatar
+        per_frame, poser, kept = moment.per_frame, share.poser, share.kept
+        rows = torch.from_numpy(share.chosen).to(avatar.device)
+        random = np.random.default_rng(share.seed)
+        with torch.enable_grad():
+            psi, theta, translation = per_frame.corrected(
+                rows, frames.psi[rows], frames.theta[rows], frames.translation[rows], kept
+            )
+            pose = poser.pose(psi, theta, translation)
+            known = self._surveyed(share, pose, frames.camera, moment.step)
+            cell_map = poser.cell_map([survey.cells for survey in known], moment.grown)
+            boxes = np.stack([survey.box for survey in known])
+            rays, target = random_rays(frames, share.chosen, boxes, share.rays, random)
+            samples = sample(poser, pose, rays, cell_map, settings.samples_per_ray)
+
+            condition = per_frame.condition(avatar.tracking, rows, psi, theta, translation, kept)
+            labels = None if moment.stage_two else samples.surface_part.argmax(1)
+            with autocast(avatar.device):
+                frame = frame_rows(samples.frame, len(rows))
+                result = avatar.evaluate(
+                    samples.x_canonical, samples.view, frame, condition, labels
+                )
+            height = heights_at(moment.heights, avatar.unit(samples.x_canonical))
+            seen, alpha, weights = composite(
+                result.sigma * samples.length, torch.cat([result.rgb, height[:, None]], 1),
+                samples.ray_start, samples.ray_count,
+            )  # fmt: skip
+            colour, floating = seen.split([3, 1], 1)
+            background = torch.from_numpy(random.random((len(target), 3), np.float32))
+            loss = losses(
+                settings, colour, alpha, weights, target, background.to(target.device), samples,
+                result.deformed, *per_frame.size(rows), avatar.tracking.size(), floating,
+                stage_two=moment.stage_two,
+            )  # fmt: skip
+            gradients = torch.autograd.grad(loss.total, self.parameters, allow_unused=True)
+        return Found(
+            list(gradients), loss.value, loss.mse, alpha.detach(), target[:, 3], len(samples)
+        )
+
+    def _surveyed(self, share: Share, pose: Pose, camera: Camera, step: int) -> list[Survey]:
+        """The share's frames' surveys, made where there is none or it is too old."""
+        surveys = self.surveys
+        for n, row in enumerate(share.chosen.tolist()):
+            if row not in surveys or step - surveys[row].step > OLD:
+                box = pixel_boxes(pose.vertices[n : n + 1].cpu().numpy(), camera)[0]
+                surveys[row] = Survey(share.poser.frame_cells(pose, n), box, step)
+        return [surveys[row] for row in share.chosen.tolist()]
+
+    def _make_room(self, chosen: np.ndarray) -> None:
+        """Forget the oldest surveys where the chosen frames' would be too many."""
+        new = [row for row in chosen.tolist() if row not in self.surveys]
+        while self.surveys and len(self.surveys) + len(new) > SURVEYS:
+            del self.surveys[next(iter(self.surveys))]
+
+
+def put_together(found: Sequence[Found], weights: Sequence[float]) -> Found:
+    """The whole of shares with so much weight each; sums keep the shares' order."""
+    gradients: list[Tensor | None] = []
+    for of_shares in zip(*(share.gradients for share in found), strict=True):
+        total = None
+        for gradient, weight in zip(of_shares, weights, strict=True):
+            if gradient is not None:
+                total = gradient * weight if total is None else total.add_(gradient, alpha=weight)
+        gradients.append(total)
+    loss, mse = (
+        sum(getattr(share, name) * weight for share, weight in zip(found, weights, strict=True))
+        for name in ("loss", "mse")
+    )
+    alpha, matte = (
+        torch.cat([getattr(share, name) for share in found]) for name in ("alpha", "matte")
+    )
+    return Found(gradients, loss, mse, alpha, matte, sum(share.samples for share in found))
