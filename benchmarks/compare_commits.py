@@ -24,6 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BUDGETS = (40, 60, 100, 150, 220, 320, 460, 700, 1000)
 FRAMES = 8
+UNLIKE_USERS = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")  # the latter has every start compile torch
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def train(place: Path, capture: Path, out: Path, steps: int, options: argparse.N
 def engine(place: Path, *arguments: object) -> dict:
     """The result of an engine command of the checkout in `place`, run by this Python."""
     command = [sys.executable, "-m", "engine", *map(str, arguments), "--json", "--quiet"]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = {name: value for name, value in os.environ.items() if name not in UNLIKE_USERS}
     done = subprocess.run(
         command, cwd=place, env=environment, stdout=subprocess.PIPE, text=True, check=False
     )
