@@ -2,8 +2,9 @@
 """Independent items, shared out among the processor's cores, their results in order.
 
 Threads are enough: NumPy, OpenCV, torch and Warp let go of Python's lock while they compute. In
-each of them torch and BLAS keep to one core; many small operations on several cores at once would
-only wait for each other. (`kernels.threads` cuts one kernel's samples among cores.)
+each of them torch keeps to one core (within `shared_out` BLAS as well); many small operations on
+several cores at once would only wait for each other. Nothing in them has gradients, unless it says
+so itself. (`kernels.threads` cuts one kernel's samples among cores.)
 """
 
 import os
@@ -11,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from types import CodeType
 from typing import TypeVar
 
 import torch
@@ -25,7 +25,7 @@ _pool, _second = (
     ThreadPoolExecutor(CORES, name, initializer=torch.set_num_threads, initargs=(1,))
     for name in ("core", "beside")  # apart: an item may have something done beside it
 )
-_ready: set[CodeType] = set()  # of the functions that have been through `in_order` once
+_ready: set[tuple[object, str]] = set()  # what has been through `in_order` once
 
 
 @contextmanager
@@ -48,13 +48,13 @@ def beside(work: Callable[[], Result], device: torch.device) -> Iterator[Callabl
     a device that is no CPU, where cores only launch what it does, `work` goes first.
     """
     if device.type != "cpu":
-        result = work()
+        result = _done(lambda _: work(), None)
         yield lambda: result
         return
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     under_way = _second.submit(_done, lambda _: work(), None)
     try:
+        torch.set_num_threads(1)
         yield under_way.result
     finally:
         wait([under_way])
@@ -67,29 +67,32 @@ def each(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
 
 
 def over_cores(
-    work: Callable[[Item], Result], items: Iterable[Item], device: torch.device
+    work: Callable[[Item], Result], items: Iterable[Item], device: torch.device, kind: str = ""
 ) -> Iterator[Result]:
-    """`in_order` where cores compute; on a device of its own one item after the other."""
+    """`in_order` where cores compute; on a device that is no CPU one item after the other."""
     if device.type == "cpu":
-        yield from in_order(work, items)
+        yield from in_order(work, items, kind)
     else:
-        yield from map(work, items)
+        yield from (_done(work, item) for item in items)
 
 
-def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def in_order(
+    work: Callable[[Item], Result], items: Iterable[Item], kind: str = ""
+) -> Iterator[Result]:
     """`work` of one item after the other, a few ahead of whoever takes the results.
 
-    The first that is ever done is done alone: what it loads and compiles is there for the others.
-    When `items` or `work` raise, or the generator is closed, what is under way is waited for, and
-    nothing follows.
+    The first time that this `work` is done, and this `kind` of it, one item goes before the others:
+    what it loads and compiles is there for them. When `items` or `work` raise, or the generator is
+    closed, what is under way is waited for, and nothing follows.
     """
+    about = getattr(work, "__code__", work), kind
     under_way: deque[Future[Result]] = deque()
     try:
         for item in items:
             under_way.append(_pool.submit(_done, work, item))
-            if len(under_way) > AHEAD or work.__code__ not in _ready:
+            if len(under_way) > AHEAD or about not in _ready:
                 yield under_way.popleft().result()
-                _ready.add(work.__code__)
+                _ready.add(about)
         while under_way:
             yield under_way.popleft().result()
     finally:

@@ -108,9 +108,9 @@ class LocalMlps(nn.Module):
             [M, C].
         """
         per_frame = torch.einsum("npc,pcw->pnw", condition, self.first_condition) + self.first_bias
-        first = torch.cat([self.first, per_frame], 1)  # [P, inputs + N, W]
+        widest = torch.cat([self.first, per_frame], 1)  # [P, inputs + N, W]
         dtype, results = net_dtype(x.device), []  # all nets' weights are converted at once
-        weights = (first, self.second, self.second_bias, self.last)
+        weights = (widest, self.second, self.second_bias, self.last)
         of_nets = zip(*(weight.to(dtype).unbind(0) for weight in weights), strict=True)
         for rows, (first, second, bias, last) in zip(
             x.to(dtype).split(counts), of_nets, strict=True

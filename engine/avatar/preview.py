@@ -10,6 +10,7 @@ interpolated is the logarithm of the density, which is smooth where the density 
 """
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -30,7 +31,7 @@ MOST_CELLS = 256  # along each axis: 1.7 mm on a head
 FRAMES = 8  # of the motion that are averaged
 MARGIN = 2  # occupancy cells around what is occupied that offsets may reach
 THIN = 0.002  # opacity of one step below which a brick is left out
-BRICKS_AT_ONCE = 256
+BRICKS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,13 @@ def bake(avatar: Avatar, lattice: CanonicalLattice, look: Look) -> Preview:
         return flat, *_bricks(avatar, lattice, look, flat, side)
 
     wanted = near.flatten().nonzero()[:, 0].split(BRICKS_AT_ONCE)
-    for flat, levels, thick in over_cores(baked, wanted, avatar.device):
-        some = thick.nonzero()[:, 0]
-        brick[flat[some]] = count + torch.arange(len(some), dtype=torch.int32, device=flat.device)
-        kept.append(levels[some])
-        count += len(some)
+    with closing(over_cores(baked, wanted, avatar.device)) as pieces:
+        for flat, levels, thick in pieces:
+            some = thick.nonzero()[:, 0]
+            rows = torch.arange(len(some), dtype=torch.int32, device=flat.device)
+            brick[flat[some]] = count + rows
+            kept.append(levels[some])
+            count += len(some)
     empty = torch.zeros(0, (BRICK + 1) ** 3, 4, dtype=torch.uint8, device=avatar.device)
     return Preview(brick.view(side, side, side), torch.cat([empty, *kept]), look)
 

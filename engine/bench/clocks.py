@@ -143,7 +143,7 @@ def _in_turn(work: Callable[[], object], _device: torch.device) -> Iterator[Call
 
 
 def _one_by_one(
-    work: Callable[[object], object], items: Iterable[object], _device: torch.device
+    work: Callable[[object], object], items: Iterable[object], *_rest: object
 ) -> Iterator[object]:
     """In place of `over_cores`."""
     yield from map(work, items)

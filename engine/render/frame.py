@@ -24,7 +24,7 @@ from .scene import EMPTY_DEPTH, Scene, Shaded
 from .shading import Exact, FrameBaked
 
 SHADERS = {"exact": Exact, "frame-baked": FrameBaked, "preview": PreviewShader}
-RAYS_AT_ONCE, LEAST_AT_ONCE = 16384, 8192  # by one core; fewer are slower
+RAYS_AT_ONCE, LEAST_AT_ONCE = 16384, 8192  # by one core, in 100 MB; fewer are slower
 LAST = "last pose"  # in an avatar's `kept`
 
 
@@ -102,7 +102,7 @@ def render_frame(
         )
         return part, shade(rays)
 
-    with closing(over_cores(seen_by, ray_slices(count), device)) as shades:
+    with closing(over_cores(seen_by, ray_slices(count, device), device, quality)) as shades:
         for part, seen in shades:
             values[part], alpha[part], depth[part] = seen.values, seen.alpha, seen.depth
             if on_progress is not None:
@@ -121,9 +121,11 @@ def render_frame(
     )
 
 
-def ray_slices(count: int) -> Iterator[slice]:
-    """0…`count` in slices, for all cores if there are enough of them."""
-    at_once = min(max(math.ceil(count / CORES), LEAST_AT_ONCE), RAYS_AT_ONCE)
+def ray_slices(count: int, device: torch.device) -> Iterator[slice]:
+    """0…`count` in slices; where cores compute, some for all of them if there are enough rays."""
+    at_once = RAYS_AT_ONCE
+    if device.type == "cpu":
+        at_once = min(max(math.ceil(count / CORES), LEAST_AT_ONCE), at_once)
     for first in range(0, count, at_once):
         yield slice(first, min(first + at_once, count))
 

@@ -82,13 +82,13 @@ class Exact:
     """All nets at every step that is not hidden."""
 
     def __init__(self, scene: Scene) -> None:
-        self.scene = scene
+        self.scene, self.cells = scene, scene.cells
         self.heads = scene.poser.heads(scene.pose)
 
     def __call__(self, rays: Rays) -> Shaded:
         """What the rays see."""
         ray_index, t, length, start, count = march(
-            rays.origins, rays.directions, rays.frame, rays.jitter, self.scene.cells,
+            rays.origins, rays.directions, rays.frame, rays.jitter, self.cells,
             self.scene.avatar.config.step,
         )  # fmt: skip
         steps = Steps(rays, ray_index.long(), t, length, start, count)
@@ -182,7 +182,7 @@ class FrameBaked(Exact):
 
     def landed(self, steps: Steps, due: Tensor) -> Landed:
         """As in `Exact`, but the nearest skin is searched for in ROUGH cells alone."""
-        cells, avatar = self.scene.cells, self.scene.avatar
+        cells, avatar = self.cells, self.scene.avatar
         x, directions = steps.points(due)
         x_canonical, distance = land(x, self.posed)
         u = avatar.unit(x_canonical)

@@ -16,7 +16,6 @@ import torch
 from ..avatar.model import Avatar
 from ..errors import Cancelled
 from ..jobs import Job
-from ..render.posing import Poser
 from .checkpoints import Progress
 from .floating import floating_heights
 from .frames import TrainingFrames
@@ -87,14 +86,13 @@ def train(
         Cancelled: the job was asked to stop; everything is as the last whole step left it.
         DivergedError: training failed again and again (`watch`).
     """
-    poser = Poser(avatar)
     steps = Steps(avatar, [value for group in optimiser.param_groups for value in group["params"]])
     if progress.step == 0:
         avatar.tracking.observe(frames.theta, frames.translation)
         avatar.occupancy.start(avatar.skin, avatar.low, avatar.size, avatar.config.shell)
         start_from_head(avatar, random)
         save()
-    grown, heights = poser.grown_occupancy(), floating_heights(avatar)
+    grown, heights = steps.grown_occupancy(), floating_heights(avatar)
     saved, watch = time.time(), Watch()
     while progress.step < settings.steps:
         began, step = time.time(), progress.step
@@ -110,7 +108,7 @@ def train(
             update_occupancy(avatar, per_frame, frames, random, anew=step == 0)
             if step >= settings.occupancy_from:  # until then nothing counts as empty
                 avatar.occupancy.refresh()
-            grown = poser.grown_occupancy()
+            grown = steps.grown_occupancy()
 
         chosen = random.choice(
             len(frames), min(settings.frames_per_step, len(frames)), replace=False
@@ -121,11 +119,12 @@ def train(
         found = steps.work_out(moment, chosen, kept, progress.rays, random)
         if watch.observe(found.loss, found.alpha, found.matte):
             go_back(watch.trouble, progress, restore)
-            grown, watch = poser.grown_occupancy(), Watch()
+            grown, watch = steps.grown_occupancy(), Watch()
             continue
         for parameter, gradient in zip(steps.parameters, found.gradients, strict=True):
             parameter.grad = gradient
         optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
 
         progress.samples += found.samples
         progress.rays = next_rays(progress.rays, found.samples, settings.samples)

@@ -61,10 +61,11 @@ def losses(
     total = robust(error) + settings.loss_alpha * (alpha - matte[:, 0]).abs().mean()
     # Offsets are held small everywhere, more where nothing is seen and no colour holds them.
     size = (deformed.offset / settings.model.offset_scale).square().sum(1)
-    total = total + settings.loss_offset * (size * (1 + 10 * (weights < 1e-3))).mean()
+    count = max(len(samples), 1)  # a few rays may all miss
+    total = total + settings.loss_offset * (size * (1 + 10 * (weights < 1e-3))).sum() / count
     partition = settings.loss_partition_late if stage_two else settings.loss_partition
     heuristic = samples.surface_part
-    cross = -(heuristic * torch.log_softmax(deformed.logits.float(), 1)).sum(1).mean()
+    cross = -(heuristic * torch.log_softmax(deformed.logits.float(), 1)).sum() / count
     total = total + partition * cross
     total = total + settings.loss_code * code_size + settings.loss_correction * correction_size
     total = total + settings.loss_bias * bias_size

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One step's gradients, worked out in shares: some of the step's frames each, on a core each.
 
-Small matrices on many cores mostly wait for each other; whole shares of a step do not. How many
-shares there are is a setting of the device, not of the machine, so that the same numbers come out
-on one, two and many cores.
+Small matrices on many cores mostly wait for each other; whole shares of a step do not. A CPU has
+always the same number of shares, whatever cores it has, so that the same numbers come out.
 """
 
 from collections.abc import Sequence
@@ -66,6 +65,7 @@ class Found:
     alpha: Tensor  # [R] of the rays
     matte: Tensor  # [R], their pixels' true coverage
     samples: int
+    surveys: list["Survey"]  # of the frames
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,11 @@ class Steps:
         self.parameters = list(parameters)
         shares = SHARES if avatar.device.type == "cpu" else 1
         self._posers = [Poser(avatar) for _ in range(shares)]
-        self.surveys: dict[int, Survey] = {}
+        self.surveys: dict[int, Survey] = {}  # by row of the training frames, the oldest first
+
+    def grown_occupancy(self) -> Tensor:
+        """See `Poser.grown_occupancy`."""
+        return self._posers[0].grown_occupancy()
 
     def work_out(
         self,
@@ -116,9 +120,15 @@ class Steps:
             )
             for poser, part in zip(self._posers, parts, strict=False)
         ]  # fmt: skip
-        self._make_room(chosen)
-        found = over_cores(lambda share: self._of(moment, share), shares, moment.avatar.device)
-        return put_together(list(found), [len(part) / len(chosen) for part in parts])
+        shared_out = over_cores(lambda share: self._of(moment, share), shares, moment.avatar.device)
+        found = put_together(list(shared_out), [len(part) / len(chosen) for part in parts])
+        for row, survey in zip(chosen.tolist(), found.surveys, strict=True):
+            if self.surveys.get(row) is not survey:
+                self.surveys.pop(row, None)
+                self.surveys[row] = survey
+        while len(self.surveys) > SURVEYS:
+            del self.surveys[next(iter(self.surveys))]
+        return found
 
     def _of(self, moment: Moment, share: Share) -> Found:
         """A share's losses and their gradients."""
@@ -157,28 +167,31 @@ class Steps:
                 stage_two=moment.stage_two,
             )  # fmt: skip
             gradients = torch.autograd.grad(loss.total, self.parameters, allow_unused=True)
+        gradients = [value if value is None else value.contiguous() for value in gradients]
         return Found(
-            list(gradients), loss.value, loss.mse, alpha.detach(), target[:, 3], len(samples)
+            gradients, loss.value, loss.mse, alpha.detach(), target[:, 3], len(samples), known
         )
 
     def _surveyed(self, share: Share, pose: Pose, camera: Camera, step: int) -> list[Survey]:
         """The share's frames' surveys, made where there is none or it is too old."""
-        surveys = self.surveys
+        surveys = []
         for n, row in enumerate(share.chosen.tolist()):
-            if row not in surveys or step - surveys[row].step > OLD:
+            survey = self.surveys.get(row)
+            if survey is None or step - survey.step > OLD:
                 box = pixel_boxes(pose.vertices[n : n + 1].cpu().numpy(), camera)[0]
-                surveys[row] = Survey(share.poser.frame_cells(pose, n), box, step)
-        return [surveys[row] for row in share.chosen.tolist()]
-
-    def _make_room(self, chosen: np.ndarray) -> None:
-        """Forget the oldest surveys where the chosen frames' would be too many."""
-        new = [row for row in chosen.tolist() if row not in self.surveys]
-        while self.surveys and len(self.surveys) + len(new) > SURVEYS:
-            del self.surveys[next(iter(self.surveys))]
+                survey = Survey(share.poser.frame_cells(pose, n), box, step)
+            surveys.append(survey)
+        return surveys
 
 
 def put_together(found: Sequence[Found], weights: Sequence[float]) -> Found:
-    """The whole of shares with so much weight each; sums keep the shares' order."""
+    """The whole of shares with so much weight each; sums keep the shares' order.
+
+    Means over rays come out as those of the whole, where frames have as many rays as each other;
+    means over samples are means of the shares' means.
+    """
+    if len(found) == 1:
+        return found[0]
     gradients: list[Tensor | None] = []
     for of_shares in zip(*(share.gradients for share in found), strict=True):
         total = None
@@ -193,4 +206,6 @@ def put_together(found: Sequence[Found], weights: Sequence[float]) -> Found:
     alpha, matte = (
         torch.cat([getattr(share, name) for share in found]) for name in ("alpha", "matte")
     )
-    return Found(gradients, loss, mse, alpha, matte, sum(share.samples for share in found))
+    surveys = [survey for share in found for survey in share.surveys]
+    samples = sum(share.samples for share in found)
+    return Found(gradients, loss, mse, alpha, matte, samples, surveys)

@@ -75,7 +75,8 @@ def test_one_frame_is_one_share(moment):
 def test_shares_count_by_their_frames():
     def share(value, loss, rays):
         alpha = torch.full((rays,), loss)
-        return Found([torch.tensor([value]), None, None], loss, 2 * loss, alpha, alpha + 1, rays)
+        gradients = [torch.tensor([value]), None, None]
+        return Found(gradients, loss, 2 * loss, alpha, alpha + 1, rays, [rays])
 
     first, second = share(1.0, 0.25, 2), share(4.0, 0.5, 1)
     second.gradients[1] = torch.tensor([8.0])
@@ -84,12 +85,25 @@ def test_shares_count_by_their_frames():
     assert (found.loss, found.mse, found.samples) == (0.3125, 0.625, 3)
     assert found.alpha.tolist() == [0.25, 0.25, 0.5]
     assert found.matte.tolist() == [1.25, 1.25, 1.5]
+    assert found.surveys == [2, 1]
 
 
 def test_no_more_surveys_are_kept_than_may_be(moment, monkeypatch):
     monkeypatch.setattr(step_module, "SURVEYS", 3)
     steps = Steps(moment.avatar, parameters(moment))
-    for chosen in ([0, 1], [2, 3], [3, 4], [0, 4]):
-        steps.work_out(moment, np.array(chosen), torch.ones(2), 16, np.random.default_rng(0))
-        assert set(chosen) <= set(steps.surveys)
+    for step, chosen in enumerate(([0, 1], [2, 3], [1, 4], [0, 4], [4, 5])):
+        now = replace(moment, step=step)
+        steps.work_out(now, np.array(chosen), torch.ones(2), 16, np.random.default_rng(0))
         assert len(steps.surveys) <= 3
+        ages = [survey.step for survey in steps.surveys.values()]
+        assert ages == sorted(ages)
+        assert ages[-1] == step
+    assert steps.surveys[4].step == 2  # it is still good
+
+
+def test_a_share_whose_rays_all_miss_spoils_nothing(moment):
+    nowhere = replace(moment, grown=torch.zeros_like(moment.grown))
+    found = worked_out(nowhere)
+    assert found.samples == 0
+    assert np.isfinite(found.loss)
+    assert all(g is None or bool(g.isfinite().all()) for g in found.gradients)
