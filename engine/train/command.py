@@ -12,6 +12,7 @@ from ..avatar.file import AvatarFile
 from ..avatar.model import Avatar
 from ..capture.folder import Capture, read_capture
 from ..config import Train
+from ..cores import shared_out
 from ..devices import resolve_device
 from ..errors import InputError
 from ..files import write_text_atomic
@@ -79,10 +80,11 @@ def run(config: Train, job: Job) -> dict:
         vars(progress).update(vars(load_checkpoint(path, key, state, optimiser, random)))
 
     glimpse = Glimpse(avatar, per_frame, capture, frames.camera, job.preview)
-    train(
-        settings, frames, avatar, per_frame, optimiser, random, progress, job, save, restore,
-        glimpse.show,
-    )  # fmt: skip
+    with shared_out():
+        train(
+            settings, frames, avatar, per_frame, optimiser, random, progress, job, save, restore,
+            glimpse.show,
+        )  # fmt: skip
     glimpse.show(at_once=True)
     save()
     avatar_path = config.out / "avatar.safetensors"

@@ -38,10 +38,10 @@ class TrainSettings:
     """Steps in which the learning rates rise from zero."""
     last_rate: float = 0.05
     """Learning rates fall exponentially to this share."""
-    codes: bool = True
-    """Learn a deformation and an appearance code for each frame."""
+    codes: bool = False
+    """Learn a deformation and an appearance code for each frame, beside what its pose foretells."""
     dropout: float = 0.5
-    """Chance that a frame goes without its own codes and corrections in a step."""
+    """Chance that a frame goes without its own corrections (and codes) in a step."""
     tracker_bias: bool = True
     """Learn the tracker's errors that the head's pose foretells (codes, rotation, place)."""
     corrections: bool = True
@@ -84,7 +84,7 @@ VARIANTS: dict[str, tuple[dict, dict]] = {
     "one-stage": ({}, {"warm_up": 0.0}),
     "no-offsets": ({"offsets": False}, {}),
     "all-expressions": ({"masks": False}, {}),
-    "no-codes": ({}, {"codes": False}),
+    "codes": ({}, {"codes": True}),
     "no-corrections": ({}, {"corrections": False}),
     "no-bias": ({}, {"tracker_bias": False}),
     "no-float": ({}, {"loss_float": 0.0}),
