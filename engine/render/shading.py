@@ -6,6 +6,7 @@ leave out what is already hidden; then colour, for the samples that are seen. `E
 deformation at every sample; `FrameBaked` once a frame at the nodes of lattices.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ from .scene import EMPTY_DEPTH, Scene, Shaded, lattice_of, moved_lattice, nothin
 FAINT = 1e-3  # share of its ray's alpha below which a sample's colour is not asked …
 THIN = 0.1  # … with alpha no less than this
 WAVE = 6  # samples of each ray per wave
+AT_ONCE = 16384  # samples that the nets are asked at, between two looks whether to stop
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,12 @@ class Landed:
         some = holds.nonzero()[:, 0]
         return cls(*(value.index_select(0, some) for value in (step, u, view)))
 
+    def pieces(self) -> Iterator["Landed"]:
+        """All of them, some thousands at a time, so that nobody waits long to stop it."""
+        for piece in zip(*(v.split(AT_ONCE) for v in (self.step, self.u, self.view)), strict=True):
+            if len(piece[0]):
+                yield Landed(*piece)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -100,10 +108,11 @@ class Exact:
                 break
             self.scene.check()
             landed = self.landed(steps, due)  # in full precision
-            if len(landed.step):
+            for piece in landed.pieces():
+                self.scene.check()
                 with autocast(t.device):
-                    waves.append(self.found(landed, length[landed.step]))
-                passed.index_add_(0, steps.ray[landed.step], waves[-1].optical)
+                    waves.append(self.found(piece, length[piece.step]))
+                passed.index_add_(0, steps.ray[piece.step], waves[-1].optical)
         if not waves:
             return nothing(len(count), self.scene.avatar)
         self.scene.check()
@@ -145,6 +154,7 @@ class Exact:
         widths = [avatar.field.feature_size, avatar.config.ambient_size, avatar.share.shape[1]]
         features, ambient, parts = said.split(widths, 1)
         looks = self.scene.condition.appearance.expand(len(seen), -1)
+        self.scene.check()
         rgb = avatar.field.radiance(features, view, ambient, looks)
         values = torch.zeros(len(step), 3 + widths[2], device=ray.device)
         values[seen] = torch.cat([rgb, parts.float()], 1)
