@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from engine import cores
 from engine.capture.folder import read_capture
 from engine.capture.readers.command import run
 from engine.capture.readers.formats import READERS
@@ -172,7 +173,8 @@ def test_the_same_import_again_is_done_at_once(vhap_folder, bring):
     assert before == {path: path.stat().st_mtime_ns for path in capture.path.rglob("*.*")}
 
 
-def test_a_stopped_import_goes_on(vhap_folder, flame_file, tmp_path):
+def test_a_stopped_import_goes_on(vhap_folder, flame_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(cores, "_ready", set())  # a first import: its first picture is made alone
     out, folder = tmp_path / "out", tmp_path / "job"
 
     class Stopping(Job):
