@@ -120,8 +120,8 @@ class Steps:
             )
             for poser, part in zip(self._posers, parts, strict=False)
         ]  # fmt: skip
-        shared_out = over_cores(lambda share: self._of(moment, share), shares, moment.avatar.device)
-        found = put_together(list(shared_out), [len(part) / len(chosen) for part in parts])
+        done = over_cores(lambda share: self._of(moment, share), shares, moment.avatar.device)
+        found = put_together(list(done), [len(part) / len(chosen) for part in parts])
         for row, survey in zip(chosen.tolist(), found.surveys, strict=True):
             if self.surveys.get(row) is not survey:
                 self.surveys.pop(row, None)
