@@ -79,7 +79,7 @@ class PartDeformation(Deformation):
     """P local nets blended softly by the assigner (PartNerFace; LDF eq. 4-7).
 
     Each part sees the expressions and joints that move it (`config.masks`), so that hair does not
-    move when an artist keys a smile, the per-frame code and the encoded position. Only the two nets
+    move when an artist keys a smile, the frame's code and the encoded position. Only the two nets
     of the largest weights are asked at a sample.
     """
 
