@@ -24,7 +24,7 @@ from .scene import EMPTY_DEPTH, Scene, Shaded
 from .shading import Exact, FrameBaked
 
 SHADERS = {"exact": Exact, "frame-baked": FrameBaked, "preview": PreviewShader}
-RAYS_AT_ONCE, LEAST_AT_ONCE = 16384, 8192  # by one core, in 100 MB; fewer are slower
+RAYS_AT_ONCE, LEAST_AT_ONCE = 16384, 8192  # by one core; fewer are slower
 LAST = "last pose"  # in an avatar's `kept`
 
 
