@@ -125,13 +125,17 @@ def frames(figures: Mapping) -> str:
         (
             quality.replace("_", "-"),
             figures.get(f"{quality}_first_s"),
+            None,
             figures.get(f"{quality}_128_s"),
             figures.get(f"{quality}_256_s"),
             figures.get(f"{quality}_psnr"),
         )
         for quality in QUALITIES
     ]
-    return table(("quality", "first frame, s", "128², s", "256², s", "PSNR to exact, dB"), rows)
+    first = figures.get("coarse_s"), None, None, figures.get("coarse_psnr")
+    rows.append(("preview, coarse", None, *first))
+    head = "quality", "first frame, s", "64², s", "128², s", "256², s", "PSNR to exact, dB"
+    return table(head, rows)
 
 
 def by_resolution(figures: Mapping) -> str:

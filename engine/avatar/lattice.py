@@ -32,9 +32,9 @@ class CanonicalLattice:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, avatar: Avatar) -> "CanonicalLattice":
-        """The lattice of a finished avatar."""
-        cells = max(math.ceil(avatar.size / SPACING), 1)
+    def of(cls, avatar: Avatar, spacing: float = SPACING) -> "CanonicalLattice":
+        """The lattice of a finished avatar, its nodes `spacing` m apart."""
+        cells = max(math.ceil(avatar.size / spacing), 1)
         occupancy = avatar.occupancy
         axis = torch.linspace(0, 1, cells + 1, device=avatar.device)
         u = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).view(-1, 3)

@@ -5,8 +5,10 @@ S samples, N frames of a batch, P parts, E expressions. Canonical space is head 
 canonical pose (metres); u is the same in a unit cube around the head.
 """
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +25,7 @@ from .occupancy import OccupancyGrid
 from .partition import divide
 from .tracking import TrackerBias
 
+Made = TypeVar("Made")
 MARGIN = 0.01  # m around the shell, so that offsets do not leave the cube
 
 
@@ -62,7 +65,7 @@ class Avatar(nn.Module):
         self.register_buffer("mean_appearance", torch.zeros(config.appearance_size))
         self.window = float("inf")  # octaves of the position encoding let through so far
         self.file: AvatarFile | None = None
-        self.kept: dict[str, object] = {}  # what rendering makes once for a finished avatar
+        self.kept: dict[Hashable, object] = {}  # what rendering makes once for a finished avatar
         self.to(device)
 
     @property
@@ -96,6 +99,12 @@ class Avatar(nn.Module):
             ) from error
         avatar.file = file
         return avatar.eval().requires_grad_(False)
+
+    def once(self, name: Hashable, make: Callable[[], Made]) -> Made:
+        """What `make` makes of the finished avatar, whatever the frame is; made once."""
+        if name not in self.kept:
+            self.kept[name] = make()
+        return self.kept[name]
 
     def weights(self) -> dict[str, np.ndarray]:
         """Parameters and buffers by name, for the avatar file."""

@@ -24,7 +24,7 @@ from .machine import describe_machine
 from .many_frames import by_frames
 from .paper_field import PaperConfig
 from .paper_training import race_of_paper
-from .rendering import by_quality, by_size, in_detail, likeness
+from .rendering import by_quality, by_size, coarse, in_detail, likeness
 from .subject import HeldOut, Subject, bench_folder, evenly, small_capture, subject_of
 from .training import Race, Run, fresh_run, late_run, race, steps_of
 
@@ -201,6 +201,7 @@ class Measurement:
         size = DETAIL[0 if self.config.quick else 1]
         self.figures |= in_detail(subject, size, runs=1 if self.config.quick else 2)
         self.figures |= likeness(subject, self.effort.alike, size)
+        self.figures |= coarse(subject, self.effort.alike, self.effort.budget_s)
 
     def reference(self, subject: Subject) -> None:
         """The kernels against the torch references."""

@@ -13,8 +13,6 @@ from torch import Tensor
 from .posed_cells import EMPTY, ROUGH, SMOOTH
 from .threads import each_slice
 
-CUT = 2  # fine cells along a coarse cell's edge
-_CUT = wp.constant(CUT)
 WORTH_IT = 16384  # fine cells below which one thread judges them all
 
 
@@ -27,6 +25,7 @@ def _foretell(
     distance: wp.array(dtype=wp.float32),
     smooth: wp.array(dtype=wp.uint8),
     cell: wp.float32,
+    cut: wp.int32,
     apart: wp.float32,
     told: wp.array(dtype=wp.vec3),
     told_turn: wp.array(dtype=wp.mat33),
@@ -47,9 +46,9 @@ def _foretell(
         there = wp.int32(1)
         for axis in range(3):
             side = (corner >> axis) & 1
-            if n[axis] % _CUT > 0 and side > 0:
+            if n[axis] % cut > 0 and side > 0:
                 there = 0  # it lies in the middle of the cell: the same one again
-            c[axis] = n[axis] // _CUT + side - wp.where(n[axis] % _CUT > 0, 0, 1)
+            c[axis] = n[axis] // cut + side - wp.where(n[axis] % cut > 0, 0, 1)
             if c[axis] < 0 or c[axis] >= row.shape[axis]:
                 there = 0
         if there > 0:
@@ -57,7 +56,7 @@ def _foretell(
             if k >= 0:
                 if smooth[k] == wp.uint8(0):
                     trusted = wp.uint8(0)
-                off = (wp.vec3(n) / float(_CUT) - wp.vec3(c) - wp.vec3(0.5)) * cell
+                off = (wp.vec3(n) / wp.float32(cut) - wp.vec3(c) - wp.vec3(0.5)) * cell
                 guess = landing[k] + turn[k] * off
                 total += guess
                 turned += turn[k]
@@ -82,18 +81,20 @@ def foretell(
     distance: Tensor,
     smooth: Tensor,
     cell: float,
+    cut: int,
     apart: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Where nodes of the fine grid land, by the coarse cells that touch them.
 
     Args:
-        node: [M, 3] int32 indices in the fine grid, which has `CUT` cells to a coarse one.
+        node: [M, 3] int32 indices in the fine grid.
         row: [X, Y, Z] int32 into the K coarse cells, negative where nothing is.
         landing: [K, 3] m, canonical position of the centres.
         turn: [K, 3, 3] canonical_from_posed around them.
         distance: [K] m, to the posed skin.
         smooth: [K] uint8, 0 where a cell's guess is not to be trusted.
         cell: m, edge of a coarse cell.
+        cut: fine cells along a coarse one's edge.
         apart: m, by which the guesses for a node may differ.
 
     Returns:
@@ -115,7 +116,7 @@ def foretell(
         wp.launch(
             _foretell,
             dim=part.stop - part.start,
-            inputs=[wp.from_torch(node[part], dtype=wp.vec3i), *coarse, cell, apart],
+            inputs=[wp.from_torch(node[part], dtype=wp.vec3i), *coarse, cell, cut, apart],
             outputs=[
                 wp.from_torch(told[part], dtype=wp.vec3),
                 wp.from_torch(turned[part], dtype=wp.mat33),

@@ -6,6 +6,7 @@ where the nearest surface jumps (between lips and lids), the nearest point is se
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import warp as wp
@@ -88,7 +89,8 @@ class PosedCells:
     canonical: Tensor  # [J, 3, 4] canonical_from_rest
     offsets: Tensor  # [1, V, 3] m
 
-    def to_warp(self) -> Posed:
+    @cached_property
+    def warp(self) -> Posed:
         """The same as a kernel's argument."""
         posed = Posed()
         posed.low, posed.cell = wp.vec3(*self.low.tolist()), self.cell
@@ -115,7 +117,7 @@ def land(x: Tensor, posed: PosedCells) -> tuple[Tensor, Tensor]:
         or dark.
     """
     x = x.detach().contiguous()
-    landing, frame = torch.empty(len(x), 4, device=x.device), posed.to_warp()
+    landing, frame = torch.empty(len(x), 4, device=x.device), posed.warp
 
     def run(part: slice) -> None:
         wp.launch(

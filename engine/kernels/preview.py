@@ -5,6 +5,7 @@ Steps are those of `marching.march`; posed space is cut into `posed_cells`.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import warp as wp
@@ -12,9 +13,8 @@ from torch import Tensor
 
 from .landing import may_hold
 from .lattice import cell_of, corner_of, fraction_of, place_in_cube
-from .marching import RAYS_WORTH_IT, crossing, far_wall
+from .marching import crossing, far_wall
 from .posed_cells import DARK, EMPTY, Posed, PosedCells, landing_of
-from .threads import each_slice
 
 BRICK = 8  # cells along a brick's edge
 LOG_LOW, LOG_HIGH = -2.0, 9.0  # natural logarithm of the density (1/m) at levels 0 and 255
@@ -189,7 +189,8 @@ class CanonicalCells:
     offset: Tensor  # [M, 3] of the unit cube, added to a point before it is looked up
     tint: Tensor  # [M, 3] added to the colour there
 
-    def to_warp(self) -> Canonical:
+    @cached_property
+    def warp(self) -> Canonical:
         """The same as a kernel's argument."""
         canonical = Canonical()
         canonical.low, canonical.size = wp.vec3(*self.low.tolist()), self.size
@@ -211,7 +212,7 @@ def march_preview(
     canonical: CanonicalCells,
     step: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """What rays see of the baked grid. Not differentiable.
+    """What rays see of the baked grid, on a CPU by one core. Not differentiable.
 
     Args:
         origins: [R, 3] m.
@@ -229,21 +230,16 @@ def march_preview(
     values = torch.zeros(len(origins), 3 + canonical.parts.shape[1], device=device)
     alpha = torch.zeros(len(origins), device=device)
     depth = torch.full((len(origins),), torch.inf, device=device)
-    vectors = [origins.contiguous(), directions.contiguous()]
-    frame, avatar = posed.to_warp(), canonical.to_warp()
-
-    def run(part: slice) -> None:
+    if len(origins):
         wp.launch(
             _preview,
-            dim=part.stop - part.start,
+            dim=len(origins),
             inputs=[
-                *(wp.from_torch(vector[part], dtype=wp.vec3) for vector in vectors),
-                wp.from_torch(jitter[part]), frame, avatar, step,
+                wp.from_torch(origins.contiguous(), dtype=wp.vec3),
+                wp.from_torch(directions.contiguous(), dtype=wp.vec3),
+                wp.from_torch(jitter), posed.warp, canonical.warp, step,
             ],
-            outputs=[wp.from_torch(array[part]) for array in (values, alpha, depth)],
+            outputs=[wp.from_torch(array) for array in (values, alpha, depth)],
             device=wp.device_from_torch(device),
         )  # fmt: skip
-
-    if len(origins):
-        each_slice(len(origins), device, run, worth_it=RAYS_WORTH_IT, pieces=8)
     return values, alpha, depth

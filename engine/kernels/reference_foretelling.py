@@ -6,25 +6,24 @@ import itertools
 import torch
 from torch import Tensor
 
-from .foretelling import CUT
 from .posed_cells import EMPTY, ROUGH, SMOOTH
 
 
 def foretell(
     node: Tensor, row: Tensor, landing: Tensor, turn: Tensor, distance: Tensor, smooth: Tensor,
-    cell: float, apart: float,
+    cell: float, cut: int, apart: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     """See `foretelling.foretell`; nodes that no coarse cell touches have NaN."""
     told, turned, off_skin, known = [], [], [], []
     for n in node.tolist():
-        axes = [sorted({(i - 1) // CUT, i // CUT}) for i in n]
+        axes = [sorted({(i - 1) // cut, i // cut}) for i in n]
         cells = [c for c in itertools.product(*axes)
                  if all(0 <= i < size for i, size in zip(c, row.shape, strict=True))]  # fmt: skip
         rows = [int(row[c]) for c in cells]
         centres = [torch.tensor(c) + 0.5 for c, k in zip(cells, rows, strict=True) if k >= 0]
         rows = [k for k in rows if k >= 0]
         guesses = [
-            landing[k] + turn[k] @ ((torch.tensor(n) / CUT - centre) * cell)
+            landing[k] + turn[k] @ ((torch.tensor(n) / cut - centre) * cell)
             for k, centre in zip(rows, centres, strict=True)
         ]
         near = torch.stack(guesses) if guesses else torch.full((1, 3), torch.nan)

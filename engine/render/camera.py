@@ -54,6 +54,13 @@ class Camera:
         pose = self.world_from_camera
         return pose[:3, 3] - pose[:3, 2] * (FAR_EYE if self.orthographic else 0.0)
 
+    def pixel_at(self, point: np.ndarray) -> float:
+        """How wide a pixel is, m, at the depth of a world point [3] m; infinite behind the eye."""
+        if self.orthographic:
+            return 1 / min(self.fx, self.fy)
+        depth = float(self.project(point)[1])
+        return depth / min(self.fx, self.fy) if depth > 0 else np.inf
+
     def rays(self, pixels: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Rays through pixel positions [R, 2] (all centres, row by row, when None).
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A frame's fine cells: where their corners land, and which can be trusted.
 
-Each coarse cell that may hold something is cut into 2³. Most corners land where the coarse cells
+Each coarse cell that may hold something is cut into 2³ (or, for pictures of few pixels, left as it
+is). Most corners land where the coarse cells
 around them foretell it; the nearest skin is searched for only where those disagree.
 """
 
@@ -11,13 +12,13 @@ import torch
 from torch import Tensor
 
 from ..avatar.lattice import corners_of
-from ..kernels.foretelling import CUT, foretell, judge_cells
+from ..avatar.occupancy import coarse_growth
+from ..kernels.foretelling import foretell, judge_cells
 from ..kernels.marching import DARK as DARK_ROW
 from ..kernels.posed_cells import DARK, EMPTY, SMOOTH, PosedCells
-from .scene import Scene
+from .scene import Detail, Scene
 
-SURROUNDINGS = 2  # canonical cells around a fine cell's guess that must be empty to leave it out
-APART = 0.001  # m, by which coarse cells may disagree on where a corner lands
+SURROUNDINGS = 2  # canonical cells, at least, around a guess that are empty where it is left out
 JUMP = 0.005  # m, by which a corner may miss where its neighbour expects it; less costs queries
 
 
@@ -27,9 +28,10 @@ def cut_cells(
     turn: Tensor,
     smooth: Tensor,
     cell: float,
+    cut: int,
     holds: Callable[[Tensor], Tensor],
 ) -> Tensor:
-    """States [2X, 2Y, 2Z] uint8 of the fine cells by the coarse cells' guesses: none is ROUGH yet.
+    """States [cut·X, cut·Y, cut·Z] uint8 of fine cells by the coarse ones' guesses: none ROUGH yet.
 
     Args:
         row: [X, Y, Z] int32 into the K coarse cells, negative where empty or dark.
@@ -37,18 +39,19 @@ def cut_cells(
         turn: [K, 3, 3] canonical_from_posed around them.
         smooth: [K] uint8, 0 where the guess is not to be trusted.
         cell: m, edge of a coarse cell.
+        cut: fine cells along it.
         holds: [M, 3] m canonical → [M] bool, whether the surroundings may hold something.
     """
     some = (row >= 0).nonzero()  # [M, 3] coarse cells
     k = row[some[:, 0], some[:, 1], some[:, 2]].long()
-    side = torch.arange(CUT, device=row.device)
+    side = torch.arange(cut, device=row.device)
     place = torch.cartesian_prod(side, side, side)  # [8, 3] of a fine cell in its coarse one
-    off = ((place + 0.5) / CUT - 0.5) * cell
+    off = ((place + 0.5) / cut - 0.5) * cell
     guess = landing[k][:, None] + off @ turn[k].transpose(1, 2)  # [M, 8, 3]
     wanted = holds(guess.view(-1, 3)).view(-1, len(off)) | (smooth[k] == 0)[:, None]
-    fine = (some[:, None] * CUT + place)[wanted]
+    fine = (some[:, None] * cut + place)[wanted]
     dark = torch.where(row == DARK_ROW, DARK, EMPTY).byte()
-    state = dark.repeat_interleave(CUT, 0).repeat_interleave(CUT, 1).repeat_interleave(CUT, 2)
+    state = dark.repeat_interleave(cut, 0).repeat_interleave(cut, 1).repeat_interleave(cut, 2)
     state[fine[:, 0], fine[:, 1], fine[:, 2]] = SMOOTH
     return state
 
@@ -73,21 +76,28 @@ def cell_indices(x: Tensor, low: Tensor, cell: float, shape: torch.Size) -> tupl
     return tuple(at[:, axis].clamp(0, count - 1) for axis, count in enumerate(shape))
 
 
-def posed_cells(scene: Scene) -> PosedCells:
+def posed_cells(scene: Scene, detail: Detail) -> PosedCells:
+    """The frame's fine cells; made once for a pose."""
+    return scene.once(("fine cells", detail), lambda scene: _landed(scene, detail))
+
+
+def _landed(scene: Scene, detail: Detail) -> PosedCells:
     """Bring the corners of the frame's fine cells to canonical space."""
     avatar, poser, pose, coarse = scene.avatar, scene.poser, scene.pose, scene.cells
-    if "surroundings" not in avatar.kept:
-        avatar.kept["surroundings"] = avatar.occupancy.grown(SURROUNDINGS).view(-1)
-    around, cell = avatar.kept["surroundings"], coarse.cell / CUT
+    cut, cell = detail.cut, coarse.cell / detail.cut
+    growth = max(SURROUNDINGS, coarse_growth(cell, avatar.size, avatar.occupancy.cells))
+    around = avatar.once(("grown", growth), lambda: avatar.occupancy.grown(growth)).view(-1)
 
     def holds(x_canonical: Tensor) -> Tensor:
         return around[avatar.occupancy.flat(avatar.unit(x_canonical))] > 0
 
-    state = cut_cells(coarse.row[0], coarse.landing, coarse.turn, coarse.smooth, coarse.cell, holds)
+    state = cut_cells(
+        coarse.row[0], coarse.landing, coarse.turn, coarse.smooth, coarse.cell, cut, holds
+    )
     at = corners(state)
     landing, turn, distance, known = foretell(
         at.int(), coarse.row[0], coarse.landing, coarse.turn, coarse.distance, coarse.smooth,
-        coarse.cell, APART,
+        coarse.cell, cut, detail.apart,
     )  # fmt: skip
     scene.check()
     asked = (~known).nonzero()[:, 0]

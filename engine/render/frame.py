@@ -24,7 +24,7 @@ from .scene import EMPTY_DEPTH, Scene, Shaded
 from .shading import Exact, FrameBaked
 
 SHADERS = {"exact": Exact, "frame-baked": FrameBaked, "preview": PreviewShader}
-RAYS_AT_ONCE, LEAST_AT_ONCE = 16384, 8192  # by one core; fewer are slower
+RAYS_ON_GPU = 1 << 17  # at once: as many as memory allows
 LAST = "last pose"  # in an avatar's `kept`
 
 
@@ -102,7 +102,8 @@ def render_frame(
         )
         return part, shade(rays)
 
-    with closing(over_cores(seen_by, ray_slices(count, device), device, quality)) as shades:
+    slices = ray_slices(count, device, shade.AT_ONCE)
+    with closing(over_cores(seen_by, slices, device, quality)) as shades:
         for part, seen in shades:
             values[part], alpha[part], depth[part] = seen.values, seen.alpha, seen.depth
             if on_progress is not None:
@@ -121,13 +122,20 @@ def render_frame(
     )
 
 
-def ray_slices(count: int, device: torch.device) -> Iterator[slice]:
-    """0…`count` in slices; where cores compute, some for all of them if there are enough rays."""
-    at_once = RAYS_AT_ONCE
+def ray_slices(count: int, device: torch.device, at_once: tuple[int, int]) -> Iterator[slice]:
+    """0…`count` in slices; where cores compute, some for all of them if there are enough rays.
+
+    Args:
+        count: rays.
+        device: where they are.
+        at_once: the least and the most that one core takes.
+    """
+    size = RAYS_ON_GPU
     if device.type == "cpu":
-        at_once = min(max(math.ceil(count / CORES), LEAST_AT_ONCE), at_once)
-    for first in range(0, count, at_once):
-        yield slice(first, min(first + at_once, count))
+        least, most = at_once
+        size = min(max(math.ceil(count / CORES), least), most)
+    for first in range(0, count, size):
+        yield slice(first, min(first + size, count))
 
 
 def checking(should_stop: Callable[[], bool] | None) -> Callable[[], None]:
@@ -148,9 +156,8 @@ def _posed(
     check: Callable[[], None],
 ) -> Scene:
     """The avatar posed by psi, theta and translation; as it is where it was posed so last time."""
-    if "poser" not in avatar.kept:
-        avatar.kept["poser"] = Poser(avatar)
-    poser, keys = avatar.kept["poser"], [np.asarray(key, np.float32) for key in keys]
+    poser = avatar.once("poser", lambda: Poser(avatar))
+    keys = [np.asarray(key, np.float32) for key in keys]
     pose_key = tuple((key.shape, key.tobytes()) for key in keys)
     known, scene = avatar.kept.pop(LAST, (None, None))
     if known == pose_key and condition is None:

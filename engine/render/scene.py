@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a frame is shaded from, and what comes of it. R rays, H parts of the head model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..avatar.deformation import Condition
-from ..avatar.lattice import CanonicalLattice
+from ..avatar.lattice import SPACING, CanonicalLattice
 from ..avatar.model import Avatar
 from ..kernels.marching import CellMap
 from .camera import Camera
@@ -17,6 +17,20 @@ from .posing import Pose, Poser
 
 Made = TypeVar("Made")
 EMPTY_DEPTH = 1e10  # m, where nothing is
+
+
+@dataclass(frozen=True)
+class Detail:
+    """How finely a frame is looked at."""
+
+    cut: int  # fine cells along the edge of a coarse one
+    apart: float  # m, by which coarse cells may disagree on where a corner lands
+    spacing: float  # m between nodes of the canonical lattice
+    stride: int  # steps of the avatar that a preview takes at once
+
+
+FINE, COARSE = Detail(2, 0.001, SPACING, 1), Detail(1, 0.003, 2 * SPACING, 2)
+LARGE_PIXEL = 0.003  # m at the head, from which on previews are COARSE
 
 
 @dataclass(frozen=True)
@@ -29,13 +43,19 @@ class Scene:
     condition: Condition
     camera: Camera
     check: Callable[[], None]  # raises `Cancelled` where the frame is not wanted any more
-    kept: dict[str, object]  # what was made of the pose, for the next picture of the same
+    kept: dict[Hashable, object]  # what was made of the pose, for the next picture of the same
 
-    def once(self, name: str, make: Callable[["Scene"], Made]) -> Made:
+    def once(self, name: Hashable, make: Callable[["Scene"], Made]) -> Made:
         """What `make` makes of the pose, whatever the camera is; made once for a pose."""
         if name not in self.kept:
             self.kept[name] = make(self)
         return self.kept[name]
+
+    @property
+    def detail(self) -> Detail:
+        """What a preview through this camera needs."""
+        middle = self.pose.vertices[0].mean(0).cpu().numpy()
+        return COARSE if self.camera.pixel_at(middle) > LARGE_PIXEL else FINE
 
     @property
     def cells(self) -> CellMap:
@@ -52,26 +72,26 @@ class Shaded:
     depth: Tensor  # [R] m, planar
 
 
-def lattice_of(avatar: Avatar) -> CanonicalLattice:
-    """The finished avatar's lattice, made once."""
-    if "lattice" not in avatar.kept:
-        avatar.kept["lattice"] = CanonicalLattice.of(avatar)
-    return avatar.kept["lattice"]
+def lattice_of(avatar: Avatar, spacing: float = SPACING) -> CanonicalLattice:
+    """The finished avatar's lattice of nodes `spacing` m apart, made once."""
+    return avatar.once(("lattice", spacing), lambda: CanonicalLattice.of(avatar, spacing))
 
 
 def _surveyed(scene: Scene) -> CellMap:
     """The frame's coarse grid."""
-    kept, poser = scene.avatar.kept, scene.poser
-    if "grown" not in kept:
-        kept["grown"] = poser.grown_occupancy()
-    cells = poser.cell_map([poser.frame_cells(scene.pose, 0)], kept["grown"])
+    poser = scene.poser
+    grown = scene.avatar.once("grown for coarse cells", poser.grown_occupancy)
+    cells = poser.cell_map([poser.frame_cells(scene.pose, 0)], grown)
     scene.check()
     return cells
 
 
-def moved_lattice(scene: Scene) -> Tensor:
-    """Offset (m) and ambient channels [K, 3 + A] of the frame at the lattice's nodes."""
-    return lattice_of(scene.avatar).deformation(scene.avatar, scene.condition)
+def moved_lattice(scene: Scene, spacing: float = SPACING) -> Tensor:
+    """Offset (m) and ambient channels [K, 3 + A] of the frame at a lattice's nodes."""
+    lattice = lattice_of(scene.avatar, spacing)
+    return scene.once(
+        ("lattice", spacing), lambda scene: lattice.deformation(scene.avatar, scene.condition)
+    )
 
 
 def nothing(rays: int, avatar: Avatar) -> Shaded:

@@ -21,12 +21,13 @@ from ..kernels.posed_cells import land
 from ..kernels.preview import CLEAR, OPAQUE
 from .fine_cells import cell_indices, posed_cells
 from .sampling import Rays, canonical_view, depth_in_front
-from .scene import EMPTY_DEPTH, Scene, Shaded, lattice_of, moved_lattice, nothing
+from .scene import EMPTY_DEPTH, FINE, Scene, Shaded, lattice_of, moved_lattice, nothing
 
 FAINT = 1e-3  # share of its ray's alpha below which a sample's colour is not asked …
 THIN = 0.1  # … with alpha no less than this
 WAVE = 6  # samples of each ray per wave
-AT_ONCE = 16384  # samples that the nets are asked at, between two looks whether to stop
+SAMPLES_AT_ONCE = 8192  # that a core asks the nets at, between two looks whether to stop …
+SAMPLES_ON_GPU = 1 << 18  # … and a graphics card, as many as memory allows
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ class Landed:
 
     def pieces(self) -> Iterator["Landed"]:
         """All of them, some thousands at a time, so that nobody waits long to stop it."""
-        for piece in zip(*(v.split(AT_ONCE) for v in (self.step, self.u, self.view)), strict=True):
+        size = SAMPLES_AT_ONCE if self.u.device.type == "cpu" else SAMPLES_ON_GPU
+        for piece in zip(*(v.split(size) for v in (self.step, self.u, self.view)), strict=True):
             if len(piece[0]):
                 yield Landed(*piece)
 
@@ -88,6 +90,8 @@ class Found:
 
 class Exact:
     """All nets at every step that is not hidden."""
+
+    AT_ONCE = 8192, 16384  # rays that a core takes, the least and the most; fewer are slower
 
     def __init__(self, scene: Scene) -> None:
         self.scene, self.cells = scene, scene.cells
@@ -184,10 +188,10 @@ class FrameBaked(Exact):
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
-        self.posed = scene.once("fine cells", posed_cells)
+        self.posed = posed_cells(scene, FINE)
         scene.check()
         self.lattice = lattice_of(scene.avatar)
-        moved = scene.once("lattice", moved_lattice)  # [K, 3 + A]
+        moved = moved_lattice(scene)  # [K, 3 + A]
         self.baked = torch.cat([moved, self.lattice.parts], 1)  # [K, 3 + A + H]
 
     def landed(self, steps: Steps, due: Tensor) -> Landed:

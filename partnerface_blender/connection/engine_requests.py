@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PROGRESS_TIMEOUT_S = 180.0  # longest time without progress: the first render compiles kernels
 CANCEL_TIMEOUT_S = 20.0  # longest time from `cancel` to the answer
 PATIENCE_S = 0.3  # how long a cancelled request is waited for
-POLL_S = 0.02
+POLL_S = 0.005  # how soon a wait hears that it is to stop
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from .settings import redraw_views
 from .tones import Tones
 from .wishes import Wish, ladder
 
-POLL_S = 0.02
+POLL_S = 0.01
 SETTINGS_S = 1.0  # how long the engine's settings are believed, which are on the disk
 SHADINGS = ("SOLID", "MATERIAL", "RENDERED")
 OWN_ENGINES = ("BLENDER_EEVEE", "BLENDER_EEVEE_NEXT", "BLENDER_WORKBENCH")

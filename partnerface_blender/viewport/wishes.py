@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 WORTH_IT = 1.5  # times the coarse picture's side: where less is shown, the fine one comes at once
-AT_ONCE_S = (0.09, 0.15)  # what a coarse picture may take: less can be finer, more is too fine
+AT_ONCE_S = (0.07, 0.12)  # what a coarse picture may take: less can be finer, more is too fine
 LEAST, FIRST, MOST = 64, 96, 256  # px along a coarse picture's side; fewer would save nothing
 STEP = 1.25  # by which it changes
 

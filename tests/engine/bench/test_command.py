@@ -26,7 +26,7 @@ KEYS = {
     "rays_per_second", "parts_growth_4_8", "peak_memory_gb", "preview_16_s", "preview_24_s",
     "exact_24_s", "frame_baked_16_s", "preview_psnr", "frame_baked_psnr", "held_out_psnr",
     "training_samples_per_second", "step_s", "reference_psnr", "bench_seconds",
-    "training_memory_gb_20_frames", "speed_vs_paper_field",
+    "training_memory_gb_20_frames", "speed_vs_paper_field", "coarse_s", "coarse_psnr",
 }  # fmt: skip
 
 
@@ -41,6 +41,7 @@ def figures(capture, job, tmp_path_factory):
         patch.setattr(command, "MANY", 32)
         patch.setattr(command, "PaperConfig", lambda: PaperConfig(16, 4, 2, 2, 8, 8, 32))
         patch.setattr(rendering, "SQUARES", (16, 24))
+        patch.setattr(rendering, "COARSE", 12)
         patch.setattr(rendering.by_size, "__defaults__", (((16, 16), (32, 18)),))
         patch.setattr(growth, "FIT_STEPS", 5)
         patch.setattr(command, "preset", lambda *words: replace(preset(*words), **FEW))

@@ -6,10 +6,10 @@ import torch
 
 from engine.avatar.lattice import corners_of
 from engine.kernels import reference_foretelling as reference
-from engine.kernels.foretelling import CUT, foretell, judge_cells
+from engine.kernels.foretelling import foretell, judge_cells
 from engine.kernels.posed_cells import DARK, EMPTY, ROUGH, SMOOTH
 
-CELL, APART, JUMP = 0.0125, 0.001, 0.005
+CELL, CUT, APART, JUMP = 0.0125, 2, 0.001, 0.005
 
 
 @pytest.fixture
@@ -35,16 +35,17 @@ def coarse():
     return row, landing, turn, torch.rand(60, generator=g), smooth
 
 
-def all_nodes(row):
-    size = [CUT * n + 1 for n in row.shape]
+def all_nodes(row, cut):
+    size = [cut * n + 1 for n in row.shape]
     return torch.ones(size).nonzero().int()
 
 
-def test_nodes_are_foretold_as_in_the_reference(coarse):
-    node = all_nodes(coarse[0])
-    found = foretell(node, *coarse, CELL, APART)
-    expected = reference.foretell(node, *coarse, CELL, APART)
-    assert 0.2 < found[3].float().mean() < 0.9  # both kinds are there
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_nodes_are_foretold_as_in_the_reference(coarse, cut):
+    node = all_nodes(coarse[0], cut)
+    found = foretell(node, *coarse, CELL, cut, APART)
+    expected = reference.foretell(node, *coarse, CELL, cut, APART)
+    assert 0.1 < found[3].float().mean() < 0.9  # both kinds are there
     assert (found[3] == expected[3]).all()
     touched = ~expected[0].isnan().any(1)
     assert 0 < touched.sum() < len(node)
@@ -58,14 +59,14 @@ def test_nodes_between_cells_that_disagree_are_not_foretold():
     landing = torch.tensor([[0.5, 0.5, 0.5], [1.5, 0.5, 0.5]]) * CELL
     turn, distance, smooth = torch.eye(3).repeat(2, 1, 1), torch.zeros(2), torch.ones(2).byte()
     node = torch.tensor([[0, 0, 0], [2, 1, 1], [4, 2, 0]], dtype=torch.int32)
-    told, _, _, known = foretell(node, row, landing, turn, distance, smooth, CELL, APART)
+    told, _, _, known = foretell(node, row, landing, turn, distance, smooth, CELL, CUT, APART)
     assert known.all()
     torch.testing.assert_close(told, node * CELL / CUT)
     landing[1, 1] += 2 * APART
-    assert foretell(node, row, landing, turn, distance, smooth, CELL, APART)[3].tolist() == [
+    assert foretell(node, row, landing, turn, distance, smooth, CELL, CUT, APART)[3].tolist() == [
         True, False, True,
     ]  # fmt: skip
-    assert len(foretell(node[:0], row, landing, turn, distance, smooth, CELL, APART)[0]) == 0
+    assert len(foretell(node[:0], row, landing, turn, distance, smooth, CELL, CUT, APART)[0]) == 0
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from engine.kernels.marching import DARK as DARK_ROW
 from engine.kernels.posed_cells import DARK, EMPTY, SMOOTH
 from engine.render.fine_cells import cell_indices, corners, cut_cells, posed_cells
 from engine.render.posing import Poser
-from engine.render.scene import Scene
+from engine.render.scene import FINE, Scene
 
 CELL = 0.01
 
@@ -17,7 +17,7 @@ def test_a_cell_is_cut_where_its_own_guess_holds_something():
     row = torch.tensor([[[0, 1, -1, DARK_ROW]]], dtype=torch.int32)
     landing = torch.tensor([[0.0, 0.0, 0.0], [5.0, 0.0, 0.0]])
     turn = torch.eye(3).expand(2, 3, 3)
-    state = cut_cells(row, landing, turn, torch.tensor([1, 0]), CELL, lambda x: x[:, 2] > 0)
+    state = cut_cells(row, landing, turn, torch.tensor([1, 0]), CELL, 2, lambda x: x[:, 2] > 0)
     assert state.shape == (2, 2, 8)
     assert (state[:, :, 0] == EMPTY).all()  # guessed below the plane
     assert (state[:, :, 1] == SMOOTH).all()
@@ -51,7 +51,7 @@ def test_corners_land_where_the_nearest_skin_puts_them(trained_avatar):
     told = avatar.condition(*frame)
     scene = Scene(avatar, poser, pose, told, avatar.file.camera, bool, {})
     _surveyed, _ = scene.cells, asked.clear()
-    posed = posed_cells(scene)
+    posed = posed_cells(scene, FINE)
     at = corners(posed.state)  # of cells that are interpolated in
     x, still = posed.low + at * posed.cell, torch.zeros(len(at), dtype=torch.int32)
     face, bary, _ = nearest(x, still, avatar.config.shell)

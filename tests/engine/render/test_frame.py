@@ -13,7 +13,15 @@ from engine.avatar.model import Avatar
 from engine.errors import InputError
 from engine.files import read_tensors, write_tensors
 from engine.render import preview
-from engine.render.frame import EMPTY_DEPTH, forget_pose, on_white, render_frame
+from engine.render.frame import (
+    EMPTY_DEPTH,
+    LAST,
+    forget_pose,
+    on_white,
+    ray_slices,
+    render_frame,
+)
+from engine.render.scene import COARSE, FINE
 
 CPU = torch.device("cpu")
 QUALITIES = ("exact", "frame-baked", "preview")
@@ -30,10 +38,10 @@ def avatar(trained_avatar):
     return avatar
 
 
-@pytest.fixture(scope="module")
-def frames(avatar):
-    """One frame in every quality."""
-    motion, camera = avatar.file.motion, avatar.file.camera.resized(48, 48)
+@pytest.fixture(scope="module", params=[48, 112], ids=["large pixels", "small pixels"])
+def frames(avatar, request):
+    """One frame in every quality; previews of large pixels are looked at coarsely."""
+    motion, camera = avatar.file.motion, avatar.file.camera.resized(request.param, request.param)
     return {
         quality: render_frame(
             avatar, camera, motion.psi[2], motion.theta[2], motion.translation[2], quality=quality
@@ -80,8 +88,8 @@ def test_the_preview_is_told_the_frames_codes(avatar):
 @pytest.mark.parametrize("quality", QUALITIES)
 def test_planes_are_consistent_in_every_quality(frames, quality):
     planes = frames[quality]
-    assert planes.colour.shape == (48, 48, 3)
-    assert planes.parts.shape == (48, 48, 8)
+    assert planes.colour.shape == (*planes.alpha.shape, 3)
+    assert planes.parts.shape == (*planes.alpha.shape, 8)
     made = (plane for plane in vars(planes).values() if plane is not None)
     assert all(np.isfinite(plane).all() for plane in made)
     assert (planes.depth[planes.alpha < 0.01] == EMPTY_DEPTH).all()
@@ -143,6 +151,36 @@ def test_the_stored_preview_is_the_one_that_would_be_baked(
     assert len(baked) == 1  # for the old file alone
     assert pictures[0].max() > 0.02
     assert np.abs(pictures[0] - pictures[1]).max() < 0.02
+
+
+def test_few_pixels_are_looked_at_coarsely(avatar):
+    """With fewer cells and nodes, and yet as a picture of many pixels looks when it is shrunk."""
+    motion, camera = avatar.file.motion, avatar.file.camera
+    pose = motion.psi[2], motion.theta[2], motion.translation[2]
+    few, many = (
+        render_frame(avatar, camera.resized(side, side), *pose, quality="preview")
+        for side in (40, 160)
+    )
+    kept = avatar.kept[LAST][1].kept
+    cells = [kept["fine cells", detail].state.numel() for detail in (COARSE, FINE)]
+    nodes = [len(kept["lattice", detail.spacing]) for detail in (COARSE, FINE)]
+    assert cells[0] == cells[1] / 8
+    assert nodes[0] < nodes[1] / 3
+    shrunk = on_white(many).reshape(40, 4, 40, 4, 3).mean((1, 3))
+    assert -10 * np.log10(np.mean((on_white(few) - shrunk) ** 2)) > 25
+    near = (few.depth < 1e9) & (many.depth.reshape(40, 4, 40, 4).max((1, 3)) < 1e9)
+    apart = few.depth - many.depth.reshape(40, 4, 40, 4).mean((1, 3))
+    assert near.sum() > 200
+    assert np.median(np.abs(apart[near])) < 0.003
+
+
+@pytest.mark.parametrize("count", [1, 1500, 5000, 70_000])
+def test_rays_are_sliced_whole_and_for_all_cores(count):
+    slices = list(ray_slices(count, CPU, (1024, 2048)))
+    assert [s.start for s in slices] == [0, *(s.stop for s in slices[:-1])]
+    assert slices[-1].stop == count
+    assert all(s.stop - s.start <= 2048 for s in slices)
+    assert all(s.stop - s.start >= 1024 for s in slices[:-1])
 
 
 def test_a_lattice_covers_all_that_may_be_occupied(avatar):

@@ -51,6 +51,18 @@ def test_its_rays_lead_where_it_projects(parallel):
     assert "orthographic" not in replace(parallel, orthographic=False).to_json()
 
 
+def test_a_pixel_is_as_wide_as_it_projects(parallel):
+    """Of both kinds of cameras; infinitely wide behind one that has an eye."""
+    pinhole = replace(parallel, fx=50.0, fy=60.0, orthographic=False)
+    point = parallel.world_from_camera[:3] @ (0.02, -0.01, 0.7, 1)
+    for camera in (parallel, pinhole):
+        wide = camera.pixel_at(point)
+        aside = point + wide * camera.world_from_camera[:3, 0]
+        moved = (camera.project(aside)[0] - camera.project(point)[0])[0]
+        assert np.isclose(moved, camera.fx / min(camera.fx, camera.fy))
+    assert pinhole.pixel_at(parallel.world_from_camera[:3] @ (0, 0, -0.1, 1)) == np.inf
+
+
 @pytest.mark.parametrize("quality", QUALITIES)
 def test_it_sees_what_a_pinhole_from_very_far_sees(avatar, parallel, quality):
     back = 300.0  # m; float32 then knows a depth to 0.03 mm
