@@ -38,6 +38,8 @@ class OccupancyGrid(nn.Module):
         # m, how far a cell's centre lies outside the canonical skin, at most the shell's width
         self.register_buffer("clearance", torch.zeros(cells, cells, cells, dtype=torch.float16))
         self._reachable: Tensor | None = None
+        self._sure: Tensor | None = None
+        self.register_load_state_dict_post_hook(_forget)
 
     def start(self, skin: HeadTensors, low: Tensor, size: float, shell: float) -> None:
         """Allow the cells near the canonical head and take all of them as occupied."""
@@ -68,6 +70,18 @@ class OccupancyGrid(nn.Module):
             self._reachable = self.density.flatten().nonzero()[:, 0]
         return self._reachable
 
+    @property
+    def sure(self) -> Tensor:
+        """[G, G, G] 1/m: the least density remembered of a cell and its neighbours.
+
+        A cell's own is that of its densest point. A ray that grazes the skin passes many cells that
+        are dense a millimetre below it, and sees what lies behind: only within the skin, where the
+        neighbours are dense as well, nothing does.
+        """
+        if self._sure is None:
+            self._sure = -_grown(-self.density, 1)
+        return self._sure
+
     def remember(self, flat: Tensor, sigma: Tensor, *, anew: bool = False) -> None:
         """Take new densities [K] 1/m at cells [K]: a decaying maximum, or just they; never zero."""
         memory = self.density.view(-1)
@@ -76,6 +90,7 @@ class OccupancyGrid(nn.Module):
 
     def refresh(self) -> None:
         """Derive `occupied` from the densities, one cell wider than they are (offsets, jitter)."""
+        self._sure = None
         opaque = 1 - torch.exp(-self.density * self.step) > THRESHOLD
         self.occupied.copy_(_grown(opaque.byte(), 1) * (self.density > 0))
 
@@ -104,6 +119,11 @@ class OccupancyGrid(nn.Module):
     def grown(self, cells: int) -> Tensor:
         """`occupied` [G, G, G] uint8, grown by a number of cells on every side."""
         return _grown(self.occupied, cells)
+
+
+def _forget(grid: OccupancyGrid, _keys: object) -> None:
+    """What was derived from densities that are no longer there."""
+    grid._reachable = grid._sure = None
 
 
 def _grown(grid: Tensor, cells: int) -> Tensor:

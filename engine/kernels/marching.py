@@ -8,7 +8,8 @@ Steps are even in metres.
 
 With a budget of samples per ray, runs of steps are joined into strata, one sample in each: short
 ones where the expected weight is gathered, long ones elsewhere (the fine samples of NeRF §5.2, with
-the occupancy's densities in the place of a coarse net).
+the occupancy's densities in the place of a coarse net). Rays then end where they are expected to be
+hidden; without a budget, where they surely are.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ MAX_STEPS = 4096
 SPARE = 2  # samples beyond its budget that a ray may have: rounding, and an open last stratum
 RAYS_WORTH_IT = 256  # rays below which a second thread costs more than it gives
 EMPTY, DARK = -1, -2  # in place of a cell's row: skipped; ends the ray
-HIDDEN = 25.0  # expected optical depth behind which nothing is seen
+HIDDEN = 25.0  # optical depth behind which nothing is seen
 UNKNOWN = wp.constant(60.0)  # 1/m, expected where a cell's guess cannot be trusted
 CLOSE = wp.constant(0.9999)  # of a sample's share: rounding must not leave single steps open
 EVEN = wp.constant(0.4)  # share of a budget that is spent evenly, whatever is expected
@@ -43,19 +44,23 @@ class Cells:
     smooth: wp.array(dtype=wp.uint8)
     occupied: wp.array3d(dtype=wp.uint8)
     density: wp.array3d(dtype=wp.float32)
+    sure: wp.array3d(dtype=wp.float32)
     canonical_low: wp.vec3
     canonical_size: wp.float32
 
 
 @wp.func
 def _expected(cells: Cells, row: wp.int32, off: wp.vec3):
-    """Density (1/m) where `off` from a cell's centre should land; −1 where nothing is."""
+    """Density there is and that is sure (1/m) where `off` from a cell's centre should land.
+
+    Both are −1 where nothing is.
+    """
     u = (cells.landing[row] + cells.turn[row] @ off - cells.canonical_low) / cells.canonical_size
     g = cells.occupied.shape[0]
     c = cell_of(u * wp.float32(g), wp.vec3i(g, g, g))
     if cells.occupied[c[0], c[1], c[2]] == wp.uint8(0):
-        return -1.0
-    return cells.density[c[0], c[1], c[2]]
+        return wp.vec2(-1.0)
+    return wp.vec2(cells.density[c[0], c[1], c[2]], cells.sure[c[0], c[1], c[2]])
 
 
 @wp.func
@@ -129,7 +134,8 @@ def _march(
     stride = step / wp.length(directions[r])
     found = wp.int32(0)
     weights = wp.float32(0.0)
-    passed = wp.float32(0.0)  # expected optical depth so far
+    passed = wp.float32(0.0)  # expected optical depth so far …
+    covered = wp.float32(0.0)  # … and what of it is sure
     k = wp.float32(0.0)
     for _ in range(MAX_STEPS):
         t = near + (k + jitter[r]) * stride
@@ -141,11 +147,11 @@ def _march(
         if row == DARK:
             break
         if row >= 0:
-            known = wp.float32(0.0)
+            known = wp.vec2(0.0)
             density = UNKNOWN
             if cells.smooth[row] > wp.uint8(0):
-                density = _expected(cells, row, (p - wp.vec3(cell) - wp.vec3(0.5)) * cells.cell)
-                known = density
+                known = _expected(cells, row, (p - wp.vec3(cell) - wp.vec3(0.5)) * cells.cell)
+                density = known[0]
             if density >= 0.0:
                 weight = wp.exp(-passed) * (1.0 - wp.exp(-density * step))
                 weights += weight
@@ -161,8 +167,9 @@ def _march(
                     samples += 1
                     share = wp.max(share - 1.0, 0.0)
                     joined = 0
-                passed += known * step
-                if passed > HIDDEN:
+                passed += known[0] * step
+                covered += known[1] * step
+                if wp.where(budget > 0, passed, covered) > HIDDEN:
                     break
             k += 1.0
         else:
@@ -191,7 +198,8 @@ class CellMap:
     smooth: Tensor  # [K] uint8, 0 where the guess is not to be trusted: all of the cell is sampled
     distance: Tensor  # [K] m, of the centre to the posed skin
     occupied: Tensor  # [G, G, G] uint8, where canonical space may hold something
-    density: Tensor  # [G, G, G] 1/m, how much of it
+    density: Tensor  # [G, G, G] 1/m, how much of it, at the densest
+    sure: Tensor  # [G, G, G] 1/m, how much of it surely is in the way
     canonical_low: Tensor  # [3] m
     canonical_size: float  # m
 
@@ -206,6 +214,7 @@ class CellMap:
         cells.smooth = wp.from_torch(self.smooth.contiguous())
         cells.occupied = wp.from_torch(self.occupied.contiguous())
         cells.density = wp.from_torch(self.density.contiguous())
+        cells.sure = wp.from_torch(self.sure.contiguous())
         cells.canonical_low = wp.vec3(*self.canonical_low.tolist())
         cells.canonical_size = self.canonical_size
         return cells

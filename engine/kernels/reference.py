@@ -178,8 +178,12 @@ def march(
         trusted = cells.smooth[some] > 0
         density = torch.where(trusted, cells.density[i], 0.0)
         found = (row >= 0) & ~ended & (~trusted | (cells.occupied[i] > 0))
-        passed = torch.cumsum(density * found * step, 0) - density * found * step
-        kept = found & (passed <= HIDDEN)
+        sure = torch.where(trusted, cells.sure[i], 0.0)
+        passed, covered = (
+            torch.cumsum(value * found * step, 0) - value * found * step
+            for value in (density, sure)
+        )
+        kept = found & ((passed if budget else covered) <= HIDDEN)
         likely = torch.where(trusted, density, UNKNOWN)[kept] * step
         weight = torch.exp(-passed[kept]) * (1 - torch.exp(-likely))
         t, run = join_steps(t[kept], weight, float(jitter[r]), budget)

@@ -150,6 +150,7 @@ class Poser:
             distance=torch.cat([frame.distance for frame in frames]).float(),
             occupied=self.avatar.occupancy.occupied,
             density=self.avatar.occupancy.density,
+            sure=self.avatar.occupancy.sure,
             canonical_low=self.avatar.low,
             canonical_size=self.avatar.size,
         )

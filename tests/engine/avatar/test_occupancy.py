@@ -44,3 +44,20 @@ def test_memory_fades_but_never_to_nothing():
     assert 0 < faded < 1e-2
     grid.remember(where, torch.tensor([1e9]))
     assert float(grid.density[1, 2, 3]) < 1e4
+
+
+def test_what_is_sure_is_the_least_around_a_cell():
+    """It follows the densities when they are looked at anew, and when others are loaded."""
+    block = [(i, j, k) for i in range(3, 8) for j in range(3, 8) for k in range(3, 8)]
+    grid = grid_with(block)
+    pool = torch.nn.functional.max_pool3d
+    for _ in range(2):
+        least = -pool(-grid.density[None, None], 3, stride=1, padding=1)[0, 0]
+        assert (grid.sure == least).all()
+        assert (grid.sure > 1).sum() == 27  # a cell at the block's rim has nothing beside it
+        grid.remember(torch.tensor([(5 * 12 + 5) * 12 + 5]), torch.tensor([500.0]))
+        grid.refresh()
+    other = grid_with([])
+    assert other.sure.max() < 1
+    other.load_state_dict(grid.state_dict())
+    assert (other.sure == grid.sure).all()

@@ -217,7 +217,8 @@ class TestMarch:
             smooth=(torch.rand(count, generator=g) < 0.7).byte(),
             distance=torch.zeros(count),
             occupied=(torch.rand(8, 8, 8, generator=g) < 0.5).byte(),
-            density=400 * torch.rand(8, 8, 8, generator=g),
+            density=(density := 400 * torch.rand(8, 8, 8, generator=g)),
+            sure=density * torch.rand(8, 8, 8, generator=g),
             canonical_low=torch.tensor([-0.1, -0.1, -0.1]),
             canonical_size=1.2,
         )
@@ -244,11 +245,32 @@ class TestMarch:
         assert len(expected_ray) == len(expected_t)
         assert (length == 0.013).all()
 
+    def test_only_what_is_sure_ends_a_ray(self):
+        """Not what a cell holds at its densest: a ray may graze many such cells."""
+        count = torch.arange(40, dtype=torch.int32).view(1, 1, 1, 40)
+        dense = torch.full((40, 40, 40), 1000.0)
+        cells = CellMap(
+            low=torch.zeros(1, 3), cell=0.01, row=count, landing=torch.full((40, 3), 0.5),
+            turn=torch.eye(3).expand(40, 3, 3), smooth=torch.ones(40).byte(),
+            distance=torch.zeros(40), occupied=torch.ones(40, 40, 40).byte(), density=dense,
+            sure=dense, canonical_low=torch.zeros(3), canonical_size=1.0,
+        )  # fmt: skip
+        ray = torch.tensor([[0.005, 0.005, 0.0]]), torch.tensor([[0.0, 0.0, 1.0]])
+        still = torch.zeros(1, dtype=torch.int32), torch.zeros(1)
+        within = march(*ray, *still, cells, 0.005)[1]
+        assert len(within) == 6  # 25 is passed with the sixth step of five
+        grazed = replace(cells, sure=0 * dense)
+        assert len(march(*ray, *still, grazed, 0.005)[1]) == 80
+        budget = 20  # steps are joined: all of those that are expected to count
+        lengths = march(*ray, *still, grazed, 0.005, budget)[2]
+        assert float(lengths.sum()) == pytest.approx(6 * 0.005)
+
     def test_a_budget_joins_steps_where_little_is_expected(self):
         g = torch.Generator().manual_seed(9)
         directions = torch.cat([0.6 * torch.rand(80, 2, generator=g) - 0.3, torch.ones(80, 1)], 1)
         frame, jitter = (torch.arange(80) % 2).int(), torch.rand(80, generator=g)
-        cells = replace(self.cells(), density=60 * self.cells().density / 400)
+        thick = self.cells()
+        cells = replace(thick, density=60 * thick.density / 400, sure=60 * thick.sure / 400)
         arguments = (torch.zeros(80, 3), directions, frame, jitter, cells, 0.004)
         _, every, _, first, whole = march(*arguments)
         _, t, length, start, count = march(*arguments, budget=6)
