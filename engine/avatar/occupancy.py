@@ -76,10 +76,11 @@ class OccupancyGrid(nn.Module):
 
         A cell's own is that of its densest point. A ray that grazes the skin passes many cells that
         are dense a millimetre below it, and sees what lies behind: only within the skin, where the
-        neighbours are dense as well, nothing does.
+        neighbours are dense as well, nothing does. What lies too deep to be seen counts as dense.
         """
         if self._sure is None:
-            self._sure = -_grown(-self.density, 1)
+            buried = (self.density == 0) & (self.clearance < 0)
+            self._sure = -_grown(-self.density.masked_fill(buried, MOST), 1)
         return self._sure
 
     def remember(self, flat: Tensor, sigma: Tensor, *, anew: bool = False) -> None:
@@ -87,10 +88,10 @@ class OccupancyGrid(nn.Module):
         memory = self.density.view(-1)
         old = memory[flat] * (0 if anew else DECAY)
         memory[flat] = torch.maximum(old, sigma).clamp(1e-6, MOST)
+        self._sure = None
 
     def refresh(self) -> None:
         """Derive `occupied` from the densities, one cell wider than they are (offsets, jitter)."""
-        self._sure = None
         opaque = 1 - torch.exp(-self.density * self.step) > THRESHOLD
         self.occupied.copy_(_grown(opaque.byte(), 1) * (self.density > 0))
 

@@ -18,7 +18,7 @@ from .swapping import swapped
 QUALITIES = tuple(SHADERS)
 FAST = tuple(quality for quality in QUALITIES if quality != "exact")
 SQUARES = (128, 256)  # px
-COARSE = 64  # px, as few as viewports show at first
+FEW = 64  # px along a side, as viewports show at first: large pixels of a whole head
 SIZES = ((128, 128), (256, 256), (512, 512), (1920, 1080))
 
 
@@ -64,11 +64,11 @@ def likeness(subject: Subject, frames: int, size: int) -> dict[str, float]:
 
 def coarse(subject: Subject, frames: int, budget_s: float) -> dict[str, float]:
     """Seconds of the coarse preview that a viewport shows first, and its PSNR to exact ones, dB."""
-    camera = sized(subject.camera, COARSE, COARSE)
+    camera = sized(subject.camera, FEW, FEW)
     seconds = best_of(
         lambda: subject.render(camera, "preview"), subject.avatar.device, budget_s=budget_s
     )
-    return {"coarse_s": seconds, "coarse_psnr": likeness(subject, frames, COARSE)["preview_psnr"]}
+    return {"coarse_s": seconds, "coarse_psnr": likeness(subject, frames, FEW)["preview_psnr"]}
 
 
 def by_size(

@@ -13,6 +13,7 @@ hidden; without a budget, where they surely are.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import warp as wp
@@ -203,7 +204,8 @@ class CellMap:
     canonical_low: Tensor  # [3] m
     canonical_size: float  # m
 
-    def to_warp(self) -> Cells:
+    @cached_property
+    def warp(self) -> Cells:
         """The same as a kernel's argument."""
         cells = Cells()
         cells.low = wp.from_torch(self.low.contiguous(), dtype=wp.vec3)
@@ -250,7 +252,7 @@ def march(
     gathered = torch.zeros(rays, device=device)
     vectors = [origins.contiguous(), directions.contiguous()]
     scalars = [frame.contiguous(), jitter.contiguous()]
-    grids = cells.to_warp()
+    grids = cells.warp
 
     def launch(task: int, depth: Tensor, length: Tensor) -> None:
         def run(part: slice) -> None:

@@ -24,7 +24,6 @@ def each_slice(
     device: torch.device,
     run: Callable[[slice], None],
     worth_it: int = WORTH_IT,
-    pieces: int = 1,
 ) -> None:
     """Call `run` on slices that cover 0…count: in threads on the CPU, else (or if few) once.
 
@@ -35,12 +34,11 @@ def each_slice(
         device: where they are.
         run: does one slice.
         worth_it: samples below which one thread does them all.
-        pieces: slices for each thread: more where samples differ in cost.
     """
     if device.type != "cpu" or count < worth_it or _threads == 1:
         run(slice(0, count))
         return
-    slices = min(_threads * pieces, count)
+    slices = min(_threads, count)
     edges = [count * i // slices for i in range(slices + 1)]
     parts = [slice(a, b) for a, b in itertools.pairwise(edges)]
     if run.__code__ not in _ready:

@@ -54,12 +54,18 @@ class Camera:
         pose = self.world_from_camera
         return pose[:3, 3] - pose[:3, 2] * (FAR_EYE if self.orthographic else 0.0)
 
-    def pixel_at(self, point: np.ndarray) -> float:
-        """How wide a pixel is, m, at the depth of a world point [3] m; infinite behind the eye."""
+    def pixel_size(self, points: np.ndarray) -> float:
+        """How large a pixel is, m, along its shorter side, at the nearest of some world points.
+
+        Args:
+            points: [K, 3] m; those behind the eye do not count. Zero if all of them are.
+        """
+        finest = 1 / max(self.fx, self.fy)
         if self.orthographic:
-            return 1 / min(self.fx, self.fy)
-        depth = float(self.project(point)[1])
-        return depth / min(self.fx, self.fy) if depth > 0 else np.inf
+            return finest
+        depth = points @ self.camera_from_world[2, :3] + self.camera_from_world[2, 3]
+        ahead = depth[depth > 0]
+        return finest * float(ahead.min()) if len(ahead) else 0.0
 
     def rays(self, pixels: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Rays through pixel positions [R, 2] (all centres, row by row, when None).

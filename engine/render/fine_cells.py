@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A frame's fine cells: where their corners land, and which can be trusted.
 
-Each coarse cell that may hold something is cut into 2³ (or, for pictures of few pixels, left as it
-is). Most corners land where the coarse cells
-around them foretell it; the nearest skin is searched for only where those disagree.
+Each coarse cell that may hold something is cut into 2³, or left whole where pixels are large. Most
+corners land where the coarse cells around them foretell it; the nearest skin is searched for only
+where those disagree.
 """
 
 from collections.abc import Callable
@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 
 from ..avatar.lattice import corners_of
-from ..avatar.occupancy import coarse_growth
 from ..kernels.foretelling import foretell, judge_cells
 from ..kernels.marching import DARK as DARK_ROW
 from ..kernels.posed_cells import DARK, EMPTY, SMOOTH, PosedCells
-from .scene import Detail, Scene
+from .scene import Detail, Scene, grown_for
 
 SURROUNDINGS = 2  # canonical cells, at least, around a guess that are empty where it is left out
 JUMP = 0.005  # m, by which a corner may miss where its neighbour expects it; less costs queries
@@ -45,9 +44,9 @@ def cut_cells(
     some = (row >= 0).nonzero()  # [M, 3] coarse cells
     k = row[some[:, 0], some[:, 1], some[:, 2]].long()
     side = torch.arange(cut, device=row.device)
-    place = torch.cartesian_prod(side, side, side)  # [8, 3] of a fine cell in its coarse one
+    place = torch.cartesian_prod(side, side, side)  # [cut³, 3] of a fine cell in its coarse one
     off = ((place + 0.5) / cut - 0.5) * cell
-    guess = landing[k][:, None] + off @ turn[k].transpose(1, 2)  # [M, 8, 3]
+    guess = landing[k][:, None] + off @ turn[k].transpose(1, 2)  # [M, cut³, 3]
     wanted = holds(guess.view(-1, 3)).view(-1, len(off)) | (smooth[k] == 0)[:, None]
     fine = (some[:, None] * cut + place)[wanted]
     dark = torch.where(row == DARK_ROW, DARK, EMPTY).byte()
@@ -85,8 +84,7 @@ def _landed(scene: Scene, detail: Detail) -> PosedCells:
     """Bring the corners of the frame's fine cells to canonical space."""
     avatar, poser, pose, coarse = scene.avatar, scene.poser, scene.pose, scene.cells
     cut, cell = detail.cut, coarse.cell / detail.cut
-    growth = max(SURROUNDINGS, coarse_growth(cell, avatar.size, avatar.occupancy.cells))
-    around = avatar.once(("grown", growth), lambda: avatar.occupancy.grown(growth)).view(-1)
+    around = grown_for(avatar, cell, SURROUNDINGS).view(-1)
 
     def holds(x_canonical: Tensor) -> Tensor:
         return around[avatar.occupancy.flat(avatar.unit(x_canonical))] > 0

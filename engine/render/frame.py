@@ -24,7 +24,7 @@ from .scene import EMPTY_DEPTH, Scene, Shaded
 from .shading import Exact, FrameBaked
 
 SHADERS = {"exact": Exact, "frame-baked": FrameBaked, "preview": PreviewShader}
-RAYS_ON_GPU = 1 << 17  # at once: as many as memory allows
+RAYS_ON_GPU = 1 << 17  # at once
 LAST = "last pose"  # in an avatar's `kept`
 
 
@@ -69,7 +69,7 @@ def render_frame(
         quality: "exact", "frame-baked" (`FrameBaked`) or "preview" (`PreviewShader`).
         condition: what the nets are told, where it is not `Avatar.condition`'s.
         normals: whether the surface's normals are wanted as well.
-        should_stop: polled several times for every chunk of rays.
+        should_stop: polled for every slice of rays, by the nets several times.
         on_progress: told the share that is done.
 
     Raises:

@@ -23,7 +23,7 @@ class PreviewShader:
     Where pixels are large, fewer cells are posed, and the nets asked at fewer nodes.
     """
 
-    AT_ONCE = 1024, 2048  # rays that a core takes, the least and the most: nothing stops a kernel
+    AT_ONCE = 1024, 1024  # rays that a core takes, the least and the most: nothing stops a kernel
 
     def __init__(self, scene: Scene) -> None:
         detail = scene.detail
@@ -75,7 +75,10 @@ def _mean_look(avatar: Avatar, lattice: CanonicalLattice) -> Look:
 
 
 def _look_of(avatar: Avatar, spacing: float) -> Look:
-    """What the preview was baked with, at the nodes of a lattice."""
+    """How the preview was seen when it was baked, at the nodes of a lattice.
+
+    A file holds it for one lattice; for others the clip's frames are looked at again, once.
+    """
     if spacing == SPACING:
         return preview_of(avatar).look
     return avatar.once(("look", spacing), lambda: _mean_look(avatar, lattice_of(avatar, spacing)))

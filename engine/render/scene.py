@@ -11,6 +11,7 @@ from torch import Tensor
 from ..avatar.deformation import Condition
 from ..avatar.lattice import SPACING, CanonicalLattice
 from ..avatar.model import Avatar
+from ..avatar.occupancy import coarse_growth
 from ..kernels.marching import CellMap
 from .camera import Camera
 from .posing import Pose, Poser
@@ -30,7 +31,7 @@ class Detail:
 
 
 FINE, COARSE = Detail(2, 0.001, SPACING, 1), Detail(1, 0.003, 2 * SPACING, 2)
-LARGE_PIXEL = 0.003  # m at the head, from which on previews are COARSE
+LARGE_PIXEL = 0.003  # m where the head is nearest, above which previews are COARSE
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class Scene:
     @property
     def detail(self) -> Detail:
         """What a preview through this camera needs."""
-        middle = self.pose.vertices[0].mean(0).cpu().numpy()
-        return COARSE if self.camera.pixel_at(middle) > LARGE_PIXEL else FINE
+        pixel = self.camera.pixel_size(self.pose.vertices[0].cpu().numpy())
+        return COARSE if pixel > LARGE_PIXEL else FINE
 
     @property
     def cells(self) -> CellMap:
@@ -77,10 +78,22 @@ def lattice_of(avatar: Avatar, spacing: float = SPACING) -> CanonicalLattice:
     return avatar.once(("lattice", spacing), lambda: CanonicalLattice.of(avatar, spacing))
 
 
+def grown_for(avatar: Avatar, cell: float, least: int = 0) -> Tensor:
+    """The occupancy [G, G, G], grown so that the centre of a cell of `cell` m speaks for all of it.
+
+    Args:
+        avatar: a finished one.
+        cell: m.
+        least: canonical cells that it is grown by at least.
+    """
+    growth = max(least, coarse_growth(cell, avatar.size, avatar.occupancy.cells))
+    return avatar.once(("grown", growth), lambda: avatar.occupancy.grown(growth))
+
+
 def _surveyed(scene: Scene) -> CellMap:
     """The frame's coarse grid."""
     poser = scene.poser
-    grown = scene.avatar.once("grown for coarse cells", poser.grown_occupancy)
+    grown = grown_for(scene.avatar, scene.avatar.config.frame_cell)
     cells = poser.cell_map([poser.frame_cells(scene.pose, 0)], grown)
     scene.check()
     return cells

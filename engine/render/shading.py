@@ -27,7 +27,7 @@ FAINT = 1e-3  # share of its ray's alpha below which a sample's colour is not as
 THIN = 0.1  # … with alpha no less than this
 WAVE = 6  # samples of each ray per wave
 SAMPLES_AT_ONCE = 8192  # that a core asks the nets at, between two looks whether to stop …
-SAMPLES_ON_GPU = 1 << 18  # … and a graphics card, as many as memory allows
+SAMPLES_ON_GPU = 1 << 18  # … and a graphics card
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Landed:
         return cls(*(value.index_select(0, some) for value in (step, u, view)))
 
     def pieces(self) -> Iterator["Landed"]:
-        """All of them, some thousands at a time, so that nobody waits long to stop it."""
+        """All of them, so many at a time that nobody waits long to stop it."""
         size = SAMPLES_AT_ONCE if self.u.device.type == "cpu" else SAMPLES_ON_GPU
         for piece in zip(*(v.split(size) for v in (self.step, self.u, self.view)), strict=True):
             if len(piece[0]):

@@ -16,6 +16,7 @@ WORTH_IT = 1.5  # times the coarse picture's side: where less is shown, the fine
 AT_ONCE_S = (0.07, 0.12)  # what a coarse picture may take: less can be finer, more is too fine
 LEAST, FIRST, MOST = 64, 96, 256  # px along a coarse picture's side; fewer would save nothing
 STEP = 1.25  # by which it changes
+CAREFUL = 20  # pictures that come before a side that was too slow is tried again
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,19 @@ class Pace:
 
     def __init__(self) -> None:
         self.side = FIRST  # px
+        self._limit, self._since = MOST, 0  # px; pictures since it was set
 
     def learn(self, side: int, seconds: float) -> None:
         """Take in how long a picture of `side` px took."""
         quick, slow = AT_ONCE_S
+        self._since += 1
+        if self._since > CAREFUL:
+            self._limit = MOST
         if seconds > slow:
             self.side = max(round(self.side / STEP), LEAST)
+            self._limit, self._since = self.side, 0
         elif seconds < quick and side >= self.side:
-            self.side = min(round(self.side * STEP), MOST)
+            self.side = min(round(self.side * STEP), self._limit)
 
 
 @dataclass(frozen=True)

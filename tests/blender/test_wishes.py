@@ -17,12 +17,28 @@ def test_pictures_come_coarse_then_fine_then_as_chosen(in_new_blender):
     assert small == [[100, "preview"], [100, "frame-baked"]]
 
 
+def blender_pace_at_a_cliff():
+    from blender_side import addon
+
+    pace, sides = addon("viewport.wishes").Pace(), []
+    for _ in range(60):
+        pace.learn(pace.side, 0.05 if pace.side < 120 else 0.2)
+        sides.append(pace.side)
+    return sides
+
+
+def test_a_side_that_was_too_slow_is_not_tried_again_soon(in_new_blender):
+    """Where larger pictures are looked at more finely, the next side may take several times."""
+    sides = in_new_blender(blender_pace_at_a_cliff)
+    assert 1 <= sum(side >= 120 for side in sides) <= 3
+
+
 def blender_paces():
     from blender_side import addon
 
     pace, sides = addon("viewport.wishes").Pace(), []
     slow = [(96, 0.3), (77, 0.3), (64, 0.3), (64, 0.12), (40, 0.01)]
-    for side, seconds in slow + [(256, 0.01)] * 9:
+    for side, seconds in slow + [(256, 0.01)] * 40:
         pace.learn(side, seconds)
         sides.append(pace.side)
     return sides

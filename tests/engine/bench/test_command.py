@@ -41,7 +41,7 @@ def figures(capture, job, tmp_path_factory):
         patch.setattr(command, "MANY", 32)
         patch.setattr(command, "PaperConfig", lambda: PaperConfig(16, 4, 2, 2, 8, 8, 32))
         patch.setattr(rendering, "SQUARES", (16, 24))
-        patch.setattr(rendering, "COARSE", 12)
+        patch.setattr(rendering, "FEW", 12)
         patch.setattr(rendering.by_size, "__defaults__", (((16, 16), (32, 18)),))
         patch.setattr(growth, "FIT_STEPS", 5)
         patch.setattr(command, "preset", lambda *words: replace(preset(*words), **FEW))

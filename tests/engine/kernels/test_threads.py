@@ -28,7 +28,7 @@ def test_slices_cover_all_once(four_threads, count):
         seen[part] += 1
 
     for times in (1, 2):
-        threads.each_slice(count, CPU, run, worth_it=1, pieces=3)
+        threads.each_slice(count, CPU, run, worth_it=1)
         assert (seen == times).all()
 
 

@@ -174,6 +174,17 @@ def test_few_pixels_are_looked_at_coarsely(avatar):
     assert np.median(np.abs(apart[near])) < 0.003
 
 
+def test_frame_baked_pictures_are_fine_whatever_the_pixels(avatar):
+    motion, camera = avatar.file.motion, avatar.file.camera.resized(16, 16)
+    pose = motion.psi[3], motion.theta[3], motion.translation[3]
+    forget_pose(avatar)
+    render_frame(avatar, camera, *pose, quality="frame-baked")
+    scene = avatar.kept[LAST][1]
+    assert scene.detail == COARSE
+    assert ("fine cells", FINE) in scene.kept
+    assert ("fine cells", COARSE) not in scene.kept
+
+
 @pytest.mark.parametrize("count", [1, 1500, 5000, 70_000])
 def test_rays_are_sliced_whole_and_for_all_cores(count):
     slices = list(ray_slices(count, CPU, (1024, 2048)))

@@ -52,15 +52,17 @@ def test_its_rays_lead_where_it_projects(parallel):
 
 
 def test_a_pixel_is_as_wide_as_it_projects(parallel):
-    """Of both kinds of cameras; infinitely wide behind one that has an eye."""
+    """Of both kinds of cameras, at the nearest point; what is behind the eye does not count."""
     pinhole = replace(parallel, fx=50.0, fy=60.0, orthographic=False)
     point = parallel.world_from_camera[:3] @ (0.02, -0.01, 0.7, 1)
     for camera in (parallel, pinhole):
-        wide = camera.pixel_at(point)
-        aside = point + wide * camera.world_from_camera[:3, 0]
-        moved = (camera.project(aside)[0] - camera.project(point)[0])[0]
-        assert np.isclose(moved, camera.fx / min(camera.fx, camera.fy))
-    assert pinhole.pixel_at(parallel.world_from_camera[:3] @ (0, 0, -0.1, 1)) == np.inf
+        wide = camera.pixel_size(np.stack([point + camera.world_from_camera[:3, 2], point]))
+        aside = point + wide * camera.world_from_camera[:3, 1]
+        moved = (camera.project(aside)[0] - camera.project(point)[0])[1]
+        assert np.isclose(moved, camera.fy / max(camera.fx, camera.fy))
+    behind = parallel.world_from_camera[:3] @ (0, 0, -0.1, 1)
+    assert pinhole.pixel_size(np.stack([behind, point])) == pinhole.pixel_size(point[None])
+    assert pinhole.pixel_size(behind[None]) == 0
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
