@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...engine.errors import PartNerFaceError
 
-BEHIND_BLENDER, BEHIND_ALL = 2, 15  # nice values, of 19: pictures for views, long work
+BEHIND_BLENDER, BEHIND_ALL = 8, 15  # nice values, of 19: pictures for views, long work
 
 
 class EngineFailed(PartNerFaceError):  # noqa: N818
