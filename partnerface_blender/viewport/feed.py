@@ -159,7 +159,7 @@ class Feed:
         while True:
             with self._changed:
                 while not self._stopping and (task := self._next()) is None:
-                    self._changed.wait(SETTLED_S if self._slots else None)
+                    self._changed.wait(self._pause())
                 if self._stopping:
                     self._thread = None
                     return
@@ -174,14 +174,22 @@ class Feed:
         due = [
             (slot.rung, slot.turn, key)
             for key, slot in self._slots.items()
-            if not slot.done
-            and (slot.rung == 0 or now >= max(slot.since + SETTLED_S, self._rest_until))
+            if not slot.done and now >= self._due(slot)
         ]
         if not due:
             return None
         key = min(due, key=lambda entry: entry[:2])[2]
         slot = self._slots[key]
         return Task(key, slot.turn, slot.path, slot.wish, slot.rung, slot.moment)
+
+    def _due(self, slot: Slot) -> float:
+        """When a slot's next rung may be climbed: the first one at once."""
+        return max(slot.since + SETTLED_S, self._rest_until) if slot.rung else slot.since
+
+    def _pause(self) -> float | None:
+        """Seconds until a rung is due; None while there is none, or it may not be climbed."""
+        due = [self._due(slot) for slot in self._slots.values() if not slot.done]
+        return max(min(due) - time.monotonic(), 0.0) if due and not self._held else None
 
     def _do(self, task: Task, settings: EngineSettings) -> None:
         """One step for one slot; whatever happens ends up in the slot."""

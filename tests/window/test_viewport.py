@@ -203,8 +203,13 @@ def window_killed(avatar):
     addon("preferences").preferences().viewport.quality = "exact"
     addon("preferences").preferences().viewport.largest_side = 1024
     sliders.set_slider(rig, "mouthSmileLeft", 1.0)
-    yield from side.until(view._views.feed.busy, 10, "a picture under way")
-    yield 0.2
+    feed = view._views.feed
+
+    def refining():
+        climbing = any(slot.rung and not slot.done for slot in feed._slots.values())
+        return climbing and link.running_engine()._pending
+
+    yield from side.until(refining, 10, "a fine picture under way")
     os.kill(first, 9)
     said = []
 
