@@ -23,7 +23,13 @@ def start() -> int:
 
         told = explain(error)
         return refuse(told.message, told.hint, told.code)
-    return main()
+    try:
+        status = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
 
 
 def refuse(message: str, hint: str, code: str = "missing_package") -> int:

@@ -12,7 +12,9 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from typing import Annotated
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any
 
 import tyro
 
@@ -21,13 +23,15 @@ from .errors import Cancelled, InternalError, PartNerFaceError, explain
 from .files import json_text
 from .jobs import Job
 
+GROUPS = {"head": "List head models, make them quick to open, and draw them."}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
-    config = tyro.extras.subcommand_cli_from_dict(
-        command_tree(),
+    config = tyro.cli(
+        command_line(),
         prog="python -m engine",
         description="PartNerFace: a head avatar from one ordinary video.",
         args=arguments,
@@ -54,8 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def command_tree() -> dict[str, object]:
-    """What tyro makes the command line of: first word → configuration, or a choice of them."""
+def command_line() -> object:
+    """What tyro makes the command line of: a choice of words, some of which leave another."""
     tree: dict[str, object] = {}
     for name, (kind, _) in COMMANDS.items():
         first, _, second = name.partition(" ")
@@ -64,7 +68,11 @@ def command_tree() -> dict[str, object]:
             tree[first] = tree[first] | choice if first in tree else choice
         else:
             tree[first] = kind
-    return tree
+    words = [
+        tyro.conf.subcommand(first, constructor=kind, description=GROUPS.get(first))
+        for first, kind in tree.items()
+    ]
+    return reduce(or_, [Annotated[Any, word] for word in words])
 
 
 def run(name: str, config: Command) -> dict:

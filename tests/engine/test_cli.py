@@ -168,3 +168,19 @@ def test_exit_statuses(monkeypatch, capsys, error, status):
     monkeypatch.setattr(cli, "run", fails)
     assert cli.main(["doctor"]) == status
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGPIPE to speak of")
+def test_output_that_nobody_reads_on_is_no_failure_to_tell_of():
+    with subprocess.Popen(
+        [sys.executable, "-m", "engine", "--help"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_every_word_of_the_command_line_is_described_in_ours():
+    told = run("--help").stdout
+    assert "Union" not in told
+    assert all(f"• {name.partition(' ')[0]} " in told for name in COMMANDS)
