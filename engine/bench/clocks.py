@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 import warp as wp
 
+from ..adam import Adam
 from ..avatar.deformation import DEFORMATIONS
 from ..avatar.field import CanonicalField
 from ..avatar.lattice import CanonicalLattice
@@ -113,7 +114,7 @@ def stage_clocks(device: torch.device) -> Iterator[StageClocks]:
         ("evaluate", CanonicalField, "radiance"),
         *(("evaluate", kind, "forward") for kind in DEFORMATIONS.values()),
         ("backward", torch.autograd, "grad"),
-        ("optimiser", torch.optim.Adam, "step"),
+        ("optimiser", Adam, "step"),
     ]
     changes: list[Change] = [
         (owner, name, clocks.timed(stage, vars(owner)[name])) for stage, owner, name in methods

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import torch
 
+from ..adam import Adam
 from ..avatar.model import Avatar
 from ..avatar.partition import divide
 from ..head.skinning import HeadTensors, canonical_vertices
@@ -96,7 +97,7 @@ def with_parts(avatar: Avatar, parts: int) -> Avatar:
     weights = torch.from_numpy(divide(avatar.head, parts).weights).to(avatar.device)  # [V, P]
     x = variant.unit(canonical_vertices(head)) * 2 - 1  # [V, 3]
     assigner = variant.deformation.assigner
-    optimiser = torch.optim.Adam(assigner.parameters(), lr=1e-2)
+    optimiser = Adam(assigner.parameters(), lr=1e-2)
     for _ in range(FIT_STEPS):
         rows = torch.randint(len(x), (FIT_POINTS,), device=x.device)
         noise = torch.randn(FIT_POINTS, 3, device=x.device) * 2 * AROUND / variant.size

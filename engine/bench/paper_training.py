@@ -6,6 +6,7 @@ import time
 import numpy as np
 import torch
 
+from ..adam import Adam
 from ..capture.folder import Capture
 from ..jobs import Job
 from ..render.camera import Camera
@@ -39,7 +40,7 @@ def race_of_paper(
         settings.model, len(frames), len(capture.head.expression_names), corrections=False
     ).to(device)
     avatar.avatar.tracking.observe(frames.theta, frames.translation)  # its bias stays zero
-    optimiser = torch.optim.Adam([*avatar.parameters(), *per_frame.parameters()], lr=paper.rate)
+    optimiser = Adam([*avatar.parameters(), *per_frame.parameters()], lr=paper.rate)
     found, spent, step = Race(), 0.0, 0
     while spent < seconds:
         began = time.perf_counter()
@@ -55,7 +56,7 @@ def race_of_paper(
 
 
 def _step(
-    avatar: PaperAvatar, per_frame: PerFrame, optimiser: torch.optim.Adam, paper: PaperConfig,
+    avatar: PaperAvatar, per_frame: PerFrame, optimiser: Adam, paper: PaperConfig,
     settings: TrainSettings, frames: TrainingFrames, random: np.random.Generator,
 ) -> None:  # fmt: skip
     """One step of stage one, with the engine's losses on the coarse and on the fine picture."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from ..adam import Adam
 from ..avatar.model import Avatar
 from ..capture.folder import Capture
 from ..head.model import Head
@@ -53,7 +54,7 @@ class Run:
     frames: TrainingFrames
     avatar: Avatar
     per_frame: PerFrame
-    optimiser: torch.optim.Adam
+    optimiser: Adam
     random: np.random.Generator
     progress: Progress
     saved: dict[str, object] = field(default_factory=dict)  # the latest checkpoint, in memory

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..adam import Adam
 from ..errors import InputError
 from ..files import read_tensors, write_tensors
 
@@ -59,7 +60,7 @@ def save_checkpoint(
     path: Path,
     key: str,
     model: nn.Module,
-    optimiser: torch.optim.Adam,
+    optimiser: Adam,
     random: np.random.Generator,
     progress: Progress,
 ) -> None:
@@ -88,7 +89,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, key: str, model: nn.Module, optimiser: torch.optim.Adam, random: np.random.Generator
+    path: Path, key: str, model: nn.Module, optimiser: Adam, random: np.random.Generator
 ) -> Progress | None:
     """Go back to a checkpoint; None, and nothing changed, if there is none or of another run."""
     if not path.is_file():

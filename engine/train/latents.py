@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..adam import Adam
 from ..avatar.deformation import Condition
 from ..avatar.model import Avatar
 from ..devices import autocast
@@ -67,7 +68,7 @@ class LatentFit:
         codes = [value for value in (code, appearance) if value.numel()]
         if not codes or not seen:
             return told
-        optimiser = torch.optim.Adam(codes, lr=RATE)
+        optimiser = Adam(codes, lr=RATE)
         for step in range(self.steps):
             samples, wanted = seen[step % len(seen)]
             loss = self._loss(samples, wanted, replace(told, code=code, appearance=appearance))

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from ..adam import Adam
 from ..avatar.model import Avatar
 from ..errors import Cancelled
 from ..jobs import Job
@@ -33,8 +34,8 @@ CELLS_AT_ONCE = 16384
 LOOKS = 8  # updates after which every reachable cell has been looked at once, on average
 
 
-def optimiser_for(settings: TrainSettings, avatar: Avatar, per_frame: PerFrame) -> torch.optim.Adam:
-    """Adam with a rate each for table, nets and codes, corrections, and the tracker's bias."""
+def optimiser_for(settings: TrainSettings, avatar: Avatar, per_frame: PerFrame) -> Adam:
+    """An Adam with a rate each for table, nets and codes, corrections, and the tracker's bias."""
     table = avatar.field.table
     bias = list(avatar.tracking.parameters())
     apart = {id(value) for value in (table, *bias)}
@@ -51,7 +52,7 @@ def optimiser_for(settings: TrainSettings, avatar: Avatar, per_frame: PerFrame) 
         {"name": "bias", "params": bias if settings.tracker_bias else [], "lr": settings.rate_bias},
     ]
     groups = [group | {"first_lr": group["lr"]} for group in groups if group["params"]]
-    return torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
+    return Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
 
 
 def train(
@@ -59,7 +60,7 @@ def train(
     frames: TrainingFrames,
     avatar: Avatar,
     per_frame: PerFrame,
-    optimiser: torch.optim.Adam,
+    optimiser: Adam,
     random: np.random.Generator,
     progress: Progress,
     job: Job,

@@ -12,6 +12,7 @@ import math
 import numpy as np
 import torch
 
+from ..adam import Adam
 from ..avatar.model import Avatar
 from ..head.skinning import canonical_vertices
 from ..kernels.nearest import signed_distance
@@ -35,7 +36,7 @@ def start_from_head(avatar: Avatar, random: np.random.Generator) -> None:
     wanted = SOLID + (HAZE - SOLID) * ramp  # [K]
     unit = avatar.unit(points)
     field = avatar.field
-    optimiser = torch.optim.Adam(
+    optimiser = Adam(
         [{"params": [field.table], "lr": 1e-2}, {"params": field.density.parameters(), "lr": 3e-3}],
         betas=(0.9, 0.99), eps=1e-15, fused=True,
     )  # fmt: skip

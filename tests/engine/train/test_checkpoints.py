@@ -5,6 +5,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from engine.adam import Adam
 from engine.train.checkpoints import Progress, load_checkpoint, save_checkpoint
 
 
@@ -18,7 +19,7 @@ def stepped(model, optimiser, value):
 def run():
     """A model, its optimiser, a generator and how far the run is."""
     model = nn.Linear(3, 2)
-    return model, torch.optim.Adam(model.parameters()), np.random.default_rng(0), Progress()
+    return model, Adam(model.parameters()), np.random.default_rng(0), Progress()
 
 
 def moments(optimiser):
