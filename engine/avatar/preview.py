@@ -101,17 +101,16 @@ def bake(avatar: Avatar, lattice: CanonicalLattice, look: Look) -> Preview:
     brick = torch.full((side**3,), -1, dtype=torch.int32, device=avatar.device)
     kept, count = [], 0
 
-    def baked(flat: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return flat, *_bricks(avatar, lattice, look, flat, side)
+    def baked(flat: Tensor) -> tuple[Tensor, Tensor]:
+        return _bricks(avatar, lattice, look, flat, side)
 
     wanted = near.flatten().nonzero()[:, 0].split(BRICKS_AT_ONCE)
     with closing(over_cores(baked, wanted, avatar.device)) as pieces:
-        for flat, levels, thick in pieces:
-            some = thick.nonzero()[:, 0]
-            rows = torch.arange(len(some), dtype=torch.int32, device=flat.device)
-            brick[flat[some]] = count + rows
-            kept.append(levels[some])
-            count += len(some)
+        for thick, levels in pieces:
+            rows = torch.arange(len(thick), dtype=torch.int32, device=thick.device)
+            brick[thick] = count + rows
+            kept.append(levels)
+            count += len(thick)
     empty = torch.zeros(0, (BRICK + 1) ** 3, 4, dtype=torch.uint8, device=avatar.device)
     return Preview(brick.view(side, side, side), torch.cat([empty, *kept]), look)
 
@@ -119,19 +118,24 @@ def bake(avatar: Avatar, lattice: CanonicalLattice, look: Look) -> Preview:
 def _bricks(
     avatar: Avatar, lattice: CanonicalLattice, look: Look, flat: Tensor, side: int
 ) -> tuple[Tensor, Tensor]:
-    """Levels [M, 9³, 4] of bricks with flat indices [M], and which of them [M] hold anything."""
+    """Of bricks with flat indices [M], those [N] that hold anything; their levels [N, 9³, 4]."""
     low = torch.stack([flat // side**2, flat // side % side, flat % side], 1) * BRICK
     axis = torch.arange(BRICK + 1, device=flat.device)
     corner = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).view(-1, 3)
-    u = ((low[:, None] + corner).float() / (side * BRICK)).view(-1, 3)
-    ambient = lattice.at(u, look.ambient)
+    u = (low[:, None] + corner).float() / (side * BRICK)  # [M, 9³, 3]
+    nodes = u.shape[1]
     with autocast(u.device):
-        sigma, features = avatar.field.geometry(u)
+        sigma, features = avatar.field.geometry(u.view(-1, 3))
+        opacity = 1 - torch.exp(-sigma * avatar.config.step)
+        some = (opacity.view(-1, nodes).amax(1) > THIN).nonzero()[:, 0]
+        u, sigma, features = (
+            values.view(len(flat), nodes, -1)[some].flatten(0, 1) for values in (u, sigma, features)
+        )
+        ambient = lattice.at(u, look.ambient)
         rgb = _colour(avatar, features, u, look.eye, ambient, look.appearance)
     level = (sigma.log() - LOG_LOW) / (LOG_HIGH - LOG_LOW)
-    levels = (torch.cat([level[:, None], rgb], 1).clamp(0, 1) * 255).round().byte()
-    opacity = 1 - torch.exp(-sigma * avatar.config.step)
-    return levels.view(len(flat), -1, 4), opacity.view(len(flat), -1).amax(1) > THIN
+    levels = (torch.cat([level, rgb], 1).clamp(0, 1) * 255).round().byte()
+    return flat[some], levels.view(len(some), nodes, 4)
 
 
 @torch.no_grad()

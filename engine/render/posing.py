@@ -180,8 +180,9 @@ def foretells_neighbours(
         [K] bool.
     """
     x, y, z = (count + 2 for count in size)  # with a border on every side
-    at = torch.stack(torch.unravel_index(flat, size), 1) + 1
-    own = (at[:, 0] * y + at[:, 1]) * z + at[:, 2]
+    rest, k = flat // size[2], flat % size[2]
+    i, j = rest // size[1], rest % size[1]
+    own = ((i + 1) * y + j + 1) * z + k + 1
     grid = torch.full((x * y * z, 3), torch.nan, device=landing.device)
     grid[own] = landing
     smooth = torch.ones(len(flat), dtype=torch.bool, device=landing.device)
