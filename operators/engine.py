@@ -29,7 +29,11 @@ class PARTNERFACE_OT_check_engine(WaitingOperator, bpy.types.Operator):
         """Say what was found."""
         problems = result.get("problems") or []
         if problems:
-            raise PartNerFaceError(f"The engine has a problem: {'; '.join(map(str, problems))}")
+            told = "; ".join(str(problem).rstrip(".") for problem in problems)
+            raise PartNerFaceError(
+                f"The engine has a problem: {told}.",
+                "Press Repair in the add-on's preferences, or choose another environment.",
+            )
         self.report({"INFO"}, f"The engine is ready: {engine_check.in_one_line(result)}.")
 
 

@@ -30,6 +30,12 @@ class PARTNERFACE_PT_compositing(Sidebar, bpy.types.Panel):
             row.operator("partnerface.remove_compositor", text="", icon="X")
         column.use_property_split = True
         column.prop(settings, "colour")
+        if ready:
+            beside = settings.avatar_scene
+            column.prop(beside.partnerface, "part_passes")
+            samples = column.column()
+            samples.active = beside.render.use_motion_blur
+            samples.prop(beside.partnerface_render, "motion_samples")
         rig = avatar_of(context)
         if rig is None:
             return

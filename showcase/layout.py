@@ -27,9 +27,8 @@ COMPOSITE_FRAMES = BLENDER / "frames"  # PNG, any names in order
 COMPOSITE_VIDEO = BLENDER / "composite.mp4"  # H.264; the report makes it from the frames if need be
 SCENE = Path("demo.blend")
 
-MESH = Path("mesh")  # the same surface in all three formats
+MESH = Path("mesh")  # the same surface in both formats
 MESH_PLY = MESH / "head.ply"
-MESH_OBJ = MESH / "head.obj"
 MESH_GLB = MESH / "head.glb"
 
 BASELINES = Path("baselines.json")  # what `python -m showcase.baselines CAPTURE --out` wrote …

@@ -172,7 +172,8 @@ class Follower:
             raise ClipError(
                 f"The clip shows two faces from frame {begin} on.",
                 "Say whom to follow with --person (largest, left, right, middle, or a point X,Y "
-                "of the first frame), or capture other frames with --frames.",
+                "of the first frame), or capture other frames with --frames; Blender's panel has "
+                "neither: choose a clip of one person there.",
             )
 
     def _went_to(self, face: np.ndarray, continued: bool) -> None:

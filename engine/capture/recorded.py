@@ -25,7 +25,10 @@ from .marks import FACE_POINTS, Mark
 
 SUFFIXES = (".npz", ".json", ".csv")
 FAR = 1.0  # picture sizes beyond the picture's edge where no face's landmarks are
-HINT = "See docs/capture-video.md for the format of landmark files."
+HINT = (
+    "It needs frames [N] and points [N, 478, 2] px (npz or json), or a CSV file with a first line "
+    "frame,x0,y0,x1,y1 and so on."
+)
 
 
 class RecordedLandmarks:

@@ -113,7 +113,7 @@ def check(axis: np.ndarray, shown: np.ndarray) -> None:
     if odd:
         raise InputError(
             "The scene's view transform cannot be run backwards.",
-            "Choose another view transform, or the look Scene-Referred.",
+            "Choose another view transform, or Colour: Scene-Referred in the Compositing panel.",
         )
 
 

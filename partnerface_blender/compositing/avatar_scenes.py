@@ -14,7 +14,6 @@ SHARED_SETTINGS = (  # of scene.render
     *("use_motion_blur", "motion_blur_shutter", "motion_blur_position"),
 )
 SHARED_VIEW_SETTINGS = ("view_transform", "look", "exposure", "gamma")
-SHARED_CHOICES = ("colour", "part_passes")  # of scene.partnerface
 
 
 class SceneError(PartNerFaceError):
@@ -113,8 +112,7 @@ def match_settings(scene: bpy.types.Scene, avatar_scene: bpy.types.Scene) -> Non
     display = "display_device"
     copy_values(scene.display_settings, avatar_scene.display_settings, (display,))
     copy_values(scene.view_settings, avatar_scene.view_settings, SHARED_VIEW_SETTINGS)
-    copy_values(scene.partnerface, avatar_scene.partnerface, SHARED_CHOICES)
-    copy_values(scene.partnerface_render, avatar_scene.partnerface_render, ("motion_samples",))
+    copy_values(scene.partnerface, avatar_scene.partnerface, ("colour",))
     if marks_of(scene) != marks_of(avatar_scene):
         avatar_scene.timeline_markers.clear()
         for name, frame, camera in marks_of(scene):

@@ -26,7 +26,8 @@ def reason(said: str, wheels: Path | None) -> SetupError:
         return SetupError(
             f"The folder {wheels} lacks the package {name} in the version and for the Python "
             "that the engine needs.",
-            "Fetch it with the command in the manual (docs/manual/first-avatar.md) and try again.",
+            "Fetch it where there is a network, with pip download and the lists in the extension's "
+            "folder requirements, and try again.",
         )
     if re.search(
         r"error sending request|dns error|[Cc]onnect|timed out|certificate|[Nn]etwork", said

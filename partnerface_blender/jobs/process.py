@@ -96,7 +96,7 @@ def write_job(
     folder, now = folder.absolute(), time.time()
     if read_status(folder).at_work:
         raise EngineFailed(
-            f"A job is at work in {folder} already.", "Wait for it, or cancel it.", "busy"
+            f"A job is at work in {folder} already.", "Wait for it, or stop it.", "busy"
         )
     if module:
         command = [str(python), str(LAUNCH), module, *arguments[1:], "--job", str(folder)]
@@ -125,7 +125,7 @@ def spawn(folder: Path) -> JobStatus:
     folder = folder.absolute()
     if read_status(folder).at_work:
         raise EngineFailed(
-            f"A job is at work in {folder} already.", "Wait for it, or cancel it.", "busy"
+            f"A job is at work in {folder} already.", "Wait for it, or stop it.", "busy"
         )
     job, now = read_json(folder / JOB), time.time()
     kind = (job.get("arguments") or ["job"])[0]

@@ -145,6 +145,8 @@ def blender_keeps_in_step(avatar, folder):
     scene.frame_end = 7
     scene.view_settings.exposure = 0.5
     scene.partnerface.colour = "SCENE_REFERRED"
+    avatar_scene.partnerface.part_passes = True
+    avatar_scene.partnerface_render.motion_samples = 3
     second = bpy.data.objects.new("second camera", scene.camera.data.copy())
     second.matrix_world = scene.camera.matrix_world
     second.data.shift_x = 0.3
@@ -161,6 +163,10 @@ def blender_keeps_in_step(avatar, folder):
         "exposure": avatar_scene.view_settings.exposure,
         "colour": avatar_scene.partnerface.colour,
         "markers": [(m.name, m.frame) for m in avatar_scene.timeline_markers],
+        "its own": [
+            avatar_scene.partnerface.part_passes,
+            avatar_scene.partnerface_render.motion_samples,
+        ],
         "seen": float(first.mean()),
     }
     scene.frame_set(3)  # the cut: both scenes look through the other camera
@@ -195,6 +201,7 @@ def test_both_scenes_stay_in_step(in_blender, avatar, tmp_path):
     assert found["exposure"] == 0.5
     assert found["colour"] == "SCENE_REFERRED"
     assert found["markers"] == [["wide", 1], ["cut", 3]]
+    assert found["its own"] == [True, 3]
     assert found["seen"] > 0.05
     assert found["moved"] < -5  # the lens is shifted to the right
     assert found["two"] == ["ARMATURE", "ARMATURE", "CAMERA", "CAMERA", "MESH", "MESH"]

@@ -50,7 +50,7 @@ def read(folder: Path, model: HeadModel, options: ReadOptions) -> Dataset:
             pairs.append((path, image, find_picture(folder / "alpha" / number)))
     if not pairs:
         raise CaptureError(f"No picture in {folder / 'imgs'} has a checkpoint.",
-                           f"A picture's number is its checkpoint's plus {LATER}.")  # fmt: skip
+                           f"Give each picture its checkpoint's number plus {LATER}.")  # fmt: skip
     frames = read_checkpoints([path for path, *_ in pairs], options)
     count = len(frames)
     split = None
