@@ -25,7 +25,7 @@ from tyro.conf import Positional
 from engine.capture.folder import Capture, read_capture
 from engine.errors import InputError
 from engine.head.skinning import HeadTensors
-from engine.train.evaluate import camera_of_height, true_picture
+from engine.train.evaluate import true_picture
 from engine.train.metrics import Picture, mean_figures, region_psnr
 from engine.train.regions import region_masks, seen_parts, true_vertices
 
@@ -90,7 +90,7 @@ def train_and_render(capture: Path, out: Path, options: Options) -> None:
 
 def figures(judge: Capture, pictures: Path, height: int) -> dict[str, float]:
     """Mean PSNR of rendered frames (NNNNN.png) in the regions of `judge`, dB."""
-    camera, head = camera_of_height(judge.camera, height), HeadTensors.of(judge.head)
+    camera, head = judge.camera.of_height(height), HeadTensors.of(judge.head)
     rows = []
     for index in judge.test:
         posed = true_vertices(judge, index, head)

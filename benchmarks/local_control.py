@@ -24,7 +24,6 @@ from engine.head.model import JOINTS, PARTS, Head
 from engine.head.skinning import HeadTensors, posed_vertices
 from engine.render.camera import Camera
 from engine.render.frame import on_white, render_frame
-from engine.train.evaluate import camera_of_height
 from engine.train.regions import NOTHING, grown, seen_parts
 
 EXPRESSIONS = 3  # tried for each part
@@ -103,7 +102,7 @@ def picture(avatar: Avatar, camera: Camera, psi: np.ndarray) -> tuple[np.ndarray
 
 def local_control(avatar: Avatar, size: int) -> list[Control]:
     """`control_part` for every part, in the avatar's own camera at another height, px."""
-    camera = camera_of_height(avatar.file.camera, size)
+    camera = avatar.file.camera.of_height(size)
     return [control_part(avatar, camera, part) for part in PARTS]
 
 

@@ -186,7 +186,7 @@ class Eval(Command):
 
 @dataclass(frozen=True)
 class Render(Command):
-    """Render frames of an avatar to PNG files with alpha."""
+    """Render frames of an avatar to PNG files with alpha, or to EXR files."""
 
     avatar: Positional[Path] = field(kw_only=True)
     """Avatar file."""
@@ -198,7 +198,7 @@ class Render(Command):
     frames: str = ""
     """Frame range A-B of the motion; all when empty."""
     size: int = 0
-    """Width and height, px; 0 = the size it was trained at."""
+    """Height, px, the width follows; 0 = that of the camera."""
     camera: Path | None = None
     """JSON file with width, height, fx, fy, cx, cy, camera_from_world; with "orthographic": true
     fx and fy are pixels per metre."""

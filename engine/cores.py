@@ -17,7 +17,17 @@ from typing import TypeVar
 import torch
 from threadpoolctl import threadpool_limits
 
-CORES = max(min(os.cpu_count() or 1, 16), 1)
+MOST = 16  # cores that are used
+
+
+def usable_cores() -> int:
+    """How many cores this process may use: a container or a scheduler may have left it few."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+CORES = min(usable_cores(), MOST)
 AHEAD = CORES + 2  # items that are under way at once, so that memory is bounded
 
 Item, Result = TypeVar("Item"), TypeVar("Result")

@@ -9,6 +9,7 @@ import errno
 import json
 import math
 import os
+import re
 import secrets
 import sys
 import time
@@ -22,6 +23,7 @@ from safetensors.numpy import save_file
 from .errors import InputError, SpaceError
 
 HEADER_KEY = "partnerface"
+TEMPORARY = re.compile(r"\..+-[0-9a-f]{12}\.\w+")  # as `write_atomic` names them
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
@@ -60,6 +62,30 @@ def _forget(temporary: Path) -> None:
         temporary.unlink(missing_ok=True)
     except OSError:
         pass
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files that killed processes have left in a folder."""
+    for file in folder.glob(".*-*"):
+        if TEMPORARY.fullmatch(file.name):
+            _forget(file)
+
+
+def check_writable(folder: Path) -> None:
+    """Find out before the work that its result cannot be written.
+
+    Raises:
+        SpaceError: the folder is a file, or may not be made or filled.
+    """
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise SpaceError(
+            f"{folder} cannot be a folder, because {place} is a file.", "Choose another folder."
+        )
+    if not os.access(place, os.W_OK):
+        raise SpaceError(f"Writing to {place} is not permitted.", "Choose a folder of your own.")
 
 
 def write_text_atomic(path: Path, text: str) -> None:

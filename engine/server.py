@@ -105,6 +105,7 @@ class Server:
         self._requests: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._cancelled: set[int] = set()  # ids of requests that nobody waits for any more
         self._current = 0  # id of the request under way
+        self._turn = threading.Lock()  # of both
         self._send_lock = threading.Lock()
         self._working = threading.Event()
         self._gone = threading.Event()
@@ -117,9 +118,11 @@ class Server:
         threading.Thread(target=self._beat, name="beat", daemon=True).start()
         answered = 0
         while (request := self._requests.get()) is not None:
-            if request.id in self._cancelled:  # answered already, by `_cancel`
-                continue
-            self._current = request.id
+            with self._turn:
+                if request.id in self._cancelled:  # answered already, by `_cancel`
+                    self._cancelled.discard(request.id)
+                    continue
+                self._current = request.id
             self._working.set()
             try:
                 header, arrays = self._answer(request)
@@ -131,7 +134,9 @@ class Server:
                 self._send_error(request.id, explain(error))
             finally:
                 self._working.clear()
-                self._current = 0
+                with self._turn:
+                    self._cancelled.discard(request.id)
+                    self._current = 0
             answered += 1
         return answered
 
@@ -204,8 +209,10 @@ class Server:
         """Stop the request at its next step; one that still waits is answered at once."""
         if not isinstance(number, int):
             return
-        self._cancelled.add(number)
-        if number != self._current:
+        with self._turn:
+            self._cancelled.add(number)
+            waits = number != self._current
+        if waits:
             self._send_error(number, Cancelled("The request was cancelled."))
 
     def _beat(self) -> None:

@@ -24,7 +24,7 @@ from engine.head.model import JOINTS
 from engine.head.skinning import HeadTensors, posed_vertices
 from engine.render.camera import Camera
 from engine.render.mesh import view_mesh
-from engine.train.evaluate import camera_of_height, head_boxes, true_picture
+from engine.train.evaluate import head_boxes, true_picture
 from engine.train.metrics import Picture, compare, mean_figures, on_white
 
 SOFTENING_ROUNDS = 200  # of spreading colours to vertices that no training frame shows
@@ -46,7 +46,7 @@ def baseline_figures(capture: Capture, size: int = 0, pictures: Path | None = No
         raise CaptureError(
             f"The capture {capture.path} has no test frames.", "Capture more frames."
         )
-    camera = camera_of_height(capture.camera, size or capture.camera.height)
+    camera = capture.camera.of_height(size or capture.camera.height)
     truths = {index: true_picture(capture, index, camera) for index in capture.test}
     boxes = head_boxes(capture, capture.test, camera)
     predictions = {"nearest_frame": nearest_frames, "textured_mesh": textured_mesh}

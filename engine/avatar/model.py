@@ -178,7 +178,7 @@ class Avatar(nn.Module):
     def part_weights(self, x_canonical: Tensor) -> Tensor:
         """The assigner's weights [S, H] of the head model's parts at canonical points [S, 3] m."""
         logits = self.deformation.assigner(self.unit(x_canonical) * 2 - 1)
-        return self.artist_parts(torch.softmax(logits.float(), 1))
+        return self.artist_parts(self.deformation.weights(logits, None))
 
     def artist_parts(self, parts: Tensor) -> Tensor:
         """Weights [S, P] of the local nets → weights [S, H] of the parts that artists know."""

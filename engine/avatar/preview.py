@@ -129,7 +129,8 @@ def _bricks(
         opacity = 1 - torch.exp(-sigma * avatar.config.step)
         some = (opacity.view(-1, nodes).amax(1) > THIN).nonzero()[:, 0]
         u, sigma, features = (
-            values.view(len(flat), nodes, -1)[some].flatten(0, 1) for values in (u, sigma, features)
+            values.view(len(flat), nodes, *values.shape[-1:])[some].flatten(0, 1)
+            for values in (u, sigma[:, None], features)
         )
         ambient = lattice.at(u, look.ambient)
         rgb = _colour(avatar, features, u, look.eye, ambient, look.appearance)

@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 import warp as wp
 
+from ..cores import usable_cores
+
 
 def describe_machine(device: torch.device) -> dict[str, object]:
     """What decides the figures: processor, cores, GPU, versions, and the load at the start."""
@@ -27,13 +29,6 @@ def describe_machine(device: torch.device) -> dict[str, object]:
         facts["gpu"] = torch.cuda.get_device_name(device)
         facts["gpu_memory_gb"] = torch.cuda.get_device_properties(device).total_memory / 2**30
     return facts
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def processor_name() -> str:

@@ -16,6 +16,7 @@ from ..config import Capture as CaptureConfig
 from ..cores import in_order, shared_out
 from ..devices import resolve_device
 from ..errors import ClipError
+from ..files import check_writable
 from ..head.library import load_head_model
 from ..head.model import HeadModel, fingerprint
 from ..head.motion import Motion
@@ -36,7 +37,7 @@ from .report.page import write_report
 from .silhouette import Silhouettes, silhouette_figures
 from .slide import measured_slide
 from .source import Source, open_source, select
-from .stages import check_writable, claim_pictures, has_pictures, key_of, sweep
+from .stages import claim_pictures, has_pictures, key_of, sweep
 from .timeline import write_timeline
 from .tracking import check_landmarks, find_face, notes
 

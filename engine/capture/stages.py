@@ -9,41 +9,22 @@ stages/pictures.json           which fit and size the pictures in images/ and ma
 
 import hashlib
 import json
-import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, SpaceError
+from .. import files
+from ..errors import InputError
 from ..files import read_tensors, write_tensors, write_text_atomic
 
 SCHEMA_VERSION = 1
 _WRITTEN = ("images", "mattes", "stages", "stages/landmarks", "stages/outlines")
-_TEMPORARY = re.compile(r"\..+-[0-9a-f]{12}\.\w+")  # as `files.write_atomic` names them
 
 
 def key_of(**settings: object) -> str:
     """What tells results of other settings apart."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def check_writable(folder: Path) -> None:
-    """Find out before the work that its result cannot be written.
-
-    Raises:
-        SpaceError: the folder is a file, or may not be made or filled.
-    """
-    place = folder
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    if not place.is_dir():
-        raise SpaceError(
-            f"{folder} cannot be a folder, because {place} is a file.", "Choose another folder."
-        )
-    if not os.access(place, os.W_OK):
-        raise SpaceError(f"Writing to {place} is not permitted.", "Choose a folder of your own.")
 
 
 def keep(folder: Path, stage: str, key: str, arrays: Mapping[str, np.ndarray]) -> None:
@@ -119,9 +100,7 @@ class Chunks:
 def sweep(folder: Path) -> None:
     """Remove temporary files that a killed capture has left in its folder."""
     for place in (folder, *(folder / name for name in _WRITTEN)):
-        for file in place.glob(".*-*"):
-            if _TEMPORARY.fullmatch(file.name):
-                file.unlink(missing_ok=True)
+        files.sweep(place)
 
 
 def claim_pictures(folder: Path, key: str) -> None:

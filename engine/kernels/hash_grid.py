@@ -15,6 +15,8 @@ from .threads import WORTH_IT, each_slice
 PRIME_Y = wp.constant(wp.uint32(2654435761))
 PRIME_Z = wp.constant(wp.uint32(805459861))
 
+GROUPS = 4  # of levels, whose gradients are worked out side by side
+
 
 @wp.func
 def _slot(corner: wp.vec3i, resolution: wp.int32, size: wp.int32):
@@ -112,33 +114,33 @@ class _HashEncode(torch.autograd.Function):
         x, table, resolutions = ctx.saved_tensors
         table_gradient = torch.zeros_like(table)
         gradient = gradient.float().contiguous().view(len(x), len(table), 2)
-        x_gradients: list[Tensor] = []
+        # As many groups of levels whatever the cores, so that sums come out the same everywhere.
+        groups = min(GROUPS, len(table)) if x.device.type == "cpu" and len(x) > WORTH_IT else 1
+        edges = [len(table) * n // groups for n in range(groups + 1)]
+        x_gradients = torch.empty(groups, *x.shape, device=x.device)
 
-        def run(levels: slice) -> None:  # a level's entries are written by one thread alone
-            x_gradient = torch.empty_like(x)
-            x_gradients.append(x_gradient)
-            wp.launch(
-                _encode_backward,
-                dim=len(x),
-                inputs=[
-                    wp.from_torch(x, dtype=wp.vec3),
-                    wp.from_torch(table[levels], dtype=wp.vec2),
-                    wp.from_torch(resolutions[levels]),
-                    wp.from_torch(gradient, dtype=wp.vec2),
-                    levels.start,
-                ],
-                outputs=[
-                    wp.from_torch(x_gradient, dtype=wp.vec3),
-                    wp.from_torch(table_gradient[levels], dtype=wp.vec2),
-                ],
-                device=wp.device_from_torch(x.device),
-            )
+        def run(part: slice) -> None:  # a level's entries are written by one thread alone
+            for n in range(part.start, part.stop):
+                levels = slice(edges[n], edges[n + 1])
+                wp.launch(
+                    _encode_backward,
+                    dim=len(x),
+                    inputs=[
+                        wp.from_torch(x, dtype=wp.vec3),
+                        wp.from_torch(table[levels], dtype=wp.vec2),
+                        wp.from_torch(resolutions[levels]),
+                        wp.from_torch(gradient, dtype=wp.vec2),
+                        levels.start,
+                    ],
+                    outputs=[
+                        wp.from_torch(x_gradients[n], dtype=wp.vec3),
+                        wp.from_torch(table_gradient[levels], dtype=wp.vec2),
+                    ],
+                    device=wp.device_from_torch(x.device),
+                )
 
-        each_slice(len(table), x.device, run, worth_it=2 if len(x) > WORTH_IT else len(table) + 1)
-        x_gradient = x_gradients[0]
-        for other in x_gradients[1:]:
-            x_gradient = x_gradient + other
-        return x_gradient, table_gradient, None
+        each_slice(groups, x.device, run, worth_it=2)
+        return x_gradients.sum(0), table_gradient, None
 
 
 def hash_encode(x: Tensor, table: Tensor, resolutions: Tensor) -> Tensor:

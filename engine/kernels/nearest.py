@@ -89,7 +89,7 @@ def signed_distance(
 
 
 class PosedMeshes:
-    """The same triangles in up to `capacity` poses, each ready for nearest-point queries.
+    """The same triangles in any number of poses, each ready for nearest-point queries.
 
     The hierarchy is built once and refitted for every new pose. Which of two triangles is found at
     their common edge follows from how it was built: where it is built on the same vertices each

@@ -6,16 +6,16 @@ run in threads. Only for kernels whose samples write nothing in common.
 """
 
 import itertools
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import CodeType
 
 import torch
 
+from ..cores import CORES
+
 WORTH_IT = 4096  # samples below which a second thread costs more than it gives
-_threads = max(min(os.cpu_count() or 1, 16), 1)
-_pool = ThreadPoolExecutor(_threads, "kernel")
+_pool = ThreadPoolExecutor(CORES, "kernel")
 _ready: set[CodeType] = set()  # of the functions whose kernels have run
 
 
@@ -35,10 +35,10 @@ def each_slice(
         run: does one slice.
         worth_it: samples below which one thread does them all.
     """
-    if device.type != "cpu" or count < worth_it or _threads == 1:
+    if device.type != "cpu" or count < worth_it or CORES == 1:
         run(slice(0, count))
         return
-    slices = min(_threads, count)
+    slices = min(CORES, count)
     edges = [count * i // slices for i in range(slices + 1)]
     parts = [slice(a, b) for a, b in itertools.pairwise(edges)]
     if run.__code__ not in _ready:

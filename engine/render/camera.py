@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..errors import InputError
+
 FAR_EYE = 1000.0  # m behind an orthographic camera, for what depends on where it is seen from
 
 
@@ -35,6 +37,18 @@ class Camera:
             self, width=width, height=height,
             fx=self.fx * sx, fy=self.fy * sy, cx=self.cx * sx, cy=self.cy * sy,
         )  # fmt: skip
+
+    def of_height(self, height: int) -> "Camera":
+        """The same view in pictures `height` px high, with the same proportions.
+
+        Raises:
+            InputError: that is no height.
+        """
+        if height < 1:
+            raise InputError(
+                f"A picture cannot be {height} pixels high.", "Leave the size out, or give more."
+            )
+        return self.resized(max(round(height * self.width / self.height), 1), height)
 
     @property
     def world_from_camera(self) -> np.ndarray:
@@ -99,8 +113,15 @@ class Camera:
 
     @classmethod
     def from_json(cls, data: dict) -> "Camera":
-        """Undo `to_json`; KeyError or ValueError where an entry is missing or odd."""
+        """Undo `to_json`; KeyError, TypeError or ValueError where an entry is missing or odd."""
         pose = np.asarray(data["camera_from_world"], np.float64).reshape(4, 4)
-        return cls(int(data["width"]), int(data["height"]), float(data["fx"]), float(data["fy"]),
-                   float(data["cx"]), float(data["cy"]), pose,
-                   bool(data.get("orthographic", False)))  # fmt: skip
+        camera = cls(int(data["width"]), int(data["height"]), float(data["fx"]), float(data["fy"]),
+                     float(data["cx"]), float(data["cy"]), pose,
+                     bool(data.get("orthographic", False)))  # fmt: skip
+        numbers = [camera.fx, camera.fy, camera.cx, camera.cy, *pose.ravel()]
+        if not np.isfinite(numbers).all() or min(camera.fx, camera.fy) <= 0:
+            raise ValueError("a number is out of range")
+        if min(camera.width, camera.height) <= 0:
+            raise ValueError(f"a picture of {camera.width} × {camera.height}")
+        np.linalg.inv(pose)  # a LinAlgError, where there is none, is a ValueError
+        return camera

@@ -5,8 +5,6 @@ import json
 import time
 from pathlib import Path
 
-import numpy as np
-
 from ..avatar.model import Avatar
 from ..capture.folder import Capture, read_capture
 from ..config import Render
@@ -46,7 +44,7 @@ def run(config: Render, job: Job) -> dict:
     if config.camera is not None:
         camera = read_camera(config.camera)
     if config.size:
-        camera = camera.resized(round(config.size * camera.width / camera.height), config.size)
+        camera = camera.of_height(config.size)
     first, last = frame_range(config.frames, len(motion))
     began = time.time()
     for done, index in enumerate(range(first, last + 1)):
@@ -107,17 +105,9 @@ def read_camera(path: Path) -> Camera:
         InputError: no such file, or an entry is missing or makes no sense.
     """
     try:
-        camera = Camera.from_json(json.loads(path.read_text(encoding="utf-8")))
+        return Camera.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"The camera file {path} cannot be used ({error!r}).",
             "It needs width, height, fx, fy, cx, cy and camera_from_world (4 rows of 4).",
         ) from error
-    if (
-        min(camera.width, camera.height, camera.fx, camera.fy) <= 0
-        or not np.isfinite(camera.camera_from_world).all()
-    ):
-        raise InputError(
-            f"The camera file {path} holds numbers that make no sense.", "Sizes must be positive."
-        )
-    return camera

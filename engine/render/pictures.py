@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rendered frames as files: PNG as the video looks, or EXR as a compositor wants it."""
 
+import logging
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from ..errors import SpaceError
 from ..files import write_atomic
 from .colour import scene_linear
 from .exr import exr_bytes
 from .frame import Planes
 
+log = logging.getLogger(__name__)
 PREVIEW = 256  # px, the longest side of a preview
 
 
@@ -26,14 +29,17 @@ def write_planes(
         depth_scale: what depths are multiplied with, from metres of the head to a scene's units.
 
     Raises:
-        SpaceError: it cannot be written.
+        SpaceError: the frame cannot be written; a preview that cannot is done without.
     """
     if path.suffix == ".exr":
         write_bytes(path, linear_exr(planes, depth_scale))
     else:
         write_bytes(path, straight_png(planes))
     if preview is not None:
-        write_bytes(preview, straight_png(planes, PREVIEW))
+        try:
+            write_bytes(preview, straight_png(planes, PREVIEW))
+        except SpaceError as error:  # on Windows, somebody has it open
+            log.warning("no preview: %s", error)
 
 
 def straight_png(planes: Planes, longest: int = 0) -> bytes:

@@ -14,6 +14,7 @@ The sequence file is an npz without pickle:
 import hashlib
 import json
 import time
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,9 +75,10 @@ def read_sequence(path: Path) -> Sequence:
                   sequence.translation, sequence.cameras, sequence.depth_scale)}  # fmt: skip
         if len(counts) != 1 or not len(sequence.frames):
             raise ValueError("its arrays do not have the same length")
-        if not all(np.isfinite(a).all() for a in (sequence.psi, sequence.theta)):
+        numbers = sequence.psi, sequence.theta, sequence.translation, sequence.depth_scale
+        if not all(np.isfinite(array).all() for array in numbers):
             raise ValueError("it holds numbers that are not finite")
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise InputError(
             f"The sequence {path} cannot be used ({error}).", "Start it again from Blender."
         ) from error

@@ -15,7 +15,7 @@ from ..adam import Adam
 from ..errors import InputError
 from ..files import read_tensors, write_tensors
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # another one wherever what is learned has other names, or what is saved
 
 
 @dataclass
@@ -23,6 +23,7 @@ class Progress:
     """How far a training run is."""
 
     step: int = 0
+    begun: bool = False  # whether the field has been fitted to the head
     seconds: float = 0.0
     samples: int = 0
     rays: int = 0  # rays of the next step
@@ -52,7 +53,7 @@ def run_key(settings: Mapping, capture_fingerprint: str) -> str:
         name: value for name, value in settings.items() if name not in ("steps", "checkpoint_s")
     }
     return hashlib.sha256(
-        json.dumps([relevant, capture_fingerprint], sort_keys=True).encode()
+        json.dumps([SCHEMA_VERSION, relevant, capture_fingerprint], sort_keys=True).encode()
     ).hexdigest()
 
 
@@ -66,6 +67,9 @@ def save_checkpoint(
 ) -> None:
     """Write everything that going on needs, atomically.
 
+    What was looked at once per frame (`step.Survey`) is not among it and is looked at anew: a
+    resumed run comes out as good as an uninterrupted one, and very nearly the same.
+
     Raises:
         SpaceError: the file could not be written.
     """
@@ -76,6 +80,8 @@ def save_checkpoint(
             for entry, value in optimiser.state.get(parameter, {}).items():
                 tensors[f"optimiser.{names[id(parameter)]}.{entry}"] = torch.as_tensor(value)
     tensors["torch_random"] = torch.get_rng_state()
+    if (device := _device_of(model)).type == "cuda":
+        tensors["cuda_random"] = torch.cuda.get_rng_state(device)
     header = {
         "kind": "checkpoint",
         "schema_version": SCHEMA_VERSION,
@@ -112,9 +118,13 @@ def load_checkpoint(
         prefix = f"optimiser.{name}."
         entries = {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
         if entries:
-            optimiser.state[parameter] = {
-                n: v if n == "step" else v.to(parameter.device) for n, v in entries.items()
-            }
+            optimiser.state[parameter] = {n: v.to(parameter.device) for n, v in entries.items()}
     torch.set_rng_state(tensors["torch_random"])
+    if "cuda_random" in tensors and (device := _device_of(model)).type == "cuda":
+        torch.cuda.set_rng_state(tensors["cuda_random"], device)
     random.bit_generator.state = header["numpy_random"]
     return Progress(**header["progress"])
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device

@@ -15,13 +15,12 @@ from ..config import Train
 from ..cores import shared_out
 from ..devices import resolve_device
 from ..errors import InputError
-from ..files import write_text_atomic
-from ..head.model import fingerprint
+from ..files import check_writable, sweep, write_text_atomic
 from ..jobs import Job
 from ..render.frame import on_white, render_frame
 from ..render.preview import preview_of
 from .checkpoints import Progress, load_checkpoint, run_key, save_checkpoint
-from .frames import open_frames
+from .frames import capture_key, open_frames
 from .glimpse import Glimpse
 from .loop import optimiser_for, train
 from .per_frame import PerFrame
@@ -45,6 +44,7 @@ def run(config: Train, job: Job) -> dict:
         CaptureError: the capture cannot be used.
         DeviceError: no such device.
         SpaceError: OUT cannot be written.
+        DivergedError: training failed again and again.
         Cancelled: stopped; the checkpoint is written, unless training looked wrong by then.
     """
     device = resolve_device(config.device)
@@ -53,8 +53,12 @@ def run(config: Train, job: Job) -> dict:
         raise InputError("Steps and size cannot be negative.", "Leave them out for the preset's.")
     settings = preset(config.preset, config.method, config.steps)
     size = config.size or capture.camera.height
-    (config.out / "checkpoints").mkdir(parents=True, exist_ok=True)
-    frames = open_frames(capture, config.out / "checkpoints", size, device, job)
+    checkpoints = config.out / "checkpoints"
+    check_writable(checkpoints)
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    for folder in (config.out, checkpoints):
+        sweep(folder)
+    frames = open_frames(capture, checkpoints, size, device, job)
 
     torch.manual_seed(config.seed)
     random = np.random.default_rng(config.seed)
@@ -69,7 +73,7 @@ def run(config: Train, job: Job) -> dict:
     state = TrainingState(avatar, per_frame)
     optimiser = optimiser_for(settings, avatar, per_frame)
     key = run_key(settings.to_json() | {"seed": config.seed, "size": size}, capture_key(capture))
-    path = config.out / "checkpoints" / "latest.safetensors"
+    path = checkpoints / "latest.safetensors"
     progress = load_checkpoint(path, key, state, optimiser, random) if config.resume else None
     progress = progress or Progress(rays=settings.first_rays)
 
@@ -77,7 +81,13 @@ def run(config: Train, job: Job) -> dict:
         save_checkpoint(path, key, state, optimiser, random, progress)
 
     def restore() -> None:
-        vars(progress).update(vars(load_checkpoint(path, key, state, optimiser, random)))
+        kept = load_checkpoint(path, key, state, optimiser, random)
+        if kept is None:
+            raise InputError(
+                f"Training has to go back to {path}, which is gone or damaged.",
+                "Run the same command again: it begins anew.",
+            )
+        vars(progress).update(vars(kept))
 
     glimpse = Glimpse(avatar, per_frame, capture, frames.camera, job.preview)
     with shared_out():
@@ -86,7 +96,6 @@ def run(config: Train, job: Job) -> dict:
             glimpse.show,
         )  # fmt: skip
     glimpse.show(at_once=True)
-    save()
     avatar_path = config.out / "avatar.safetensors"
     finish(avatar, per_frame, capture, frames.camera, settings, progress, config).write(avatar_path)
     write_text_atomic(config.out / "curves.json", json.dumps(progress.curves))
@@ -98,14 +107,6 @@ def run(config: Train, job: Job) -> dict:
         "setbacks": len(progress.setbacks),
         "avatar": str(avatar_path),
     }
-
-
-def capture_key(capture: Capture) -> str:
-    """What tells this capture's training data from another's."""
-    motion = capture.motion
-    return fingerprint(
-        motion.psi, motion.theta, motion.translation, np.array(capture.train), capture.head.vertices
-    )
 
 
 def finish(

@@ -63,7 +63,7 @@ def run(config: Eval, job: Job) -> dict:
             f"The capture {config.capture} has no {config.split} frames.",
             "Evaluate the other split.",
         )
-    camera = camera_of_height(capture.camera, config.size or avatar.file.camera.height)
+    camera = capture.camera.of_height(config.size or avatar.file.camera.height)
     head = HeadTensors.of(capture.head)
     latents = LatentFit(avatar, config.optimise_latents) if config.optimise_latents > 0 else None
     lpips = Lpips.read(config.lpips, avatar.device) if config.lpips is not None else None
@@ -113,11 +113,6 @@ def check_same_head(avatar: Avatar, capture: Capture) -> None:
             f"({theirs.model_name}), or with another version of it.",
             "Use the capture that the avatar was trained on, or one made with the same head model.",
         )
-
-
-def camera_of_height(camera: Camera, height: int) -> Camera:
-    """The camera with pictures of another height, px, and the same proportions."""
-    return camera.resized(round(height * camera.width / camera.height), height)
 
 
 def true_picture(capture: Capture, index: int, camera: Camera) -> Picture:

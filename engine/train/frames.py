@@ -2,7 +2,7 @@
 """The training pictures, in a memory-mapped file, and rays through their pixels.
 
 The file lies beside the checkpoints, so that memory holds only what the page cache chooses to
-keep, however many frames there are.
+keep, however many frames there are. Its name tells which capture it was made from.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,13 @@ from torch import Tensor
 
 from ..capture.folder import Capture
 from ..errors import CaptureError
-from ..files import space_error
+from ..files import json_text, space_error
+from ..head.model import fingerprint
 from ..jobs import Job
 from ..render.camera import Camera
 from ..render.sampling import Rays
 
+SHOWN = 128  # of 255, coverage that some pixel of some matte must have
 BOX_MARGIN = 0.15  # of the posed head's extent, on every side: room for hair
 
 
@@ -39,6 +41,16 @@ class TrainingFrames:
         return len(self.indices)
 
 
+def capture_key(capture: Capture) -> str:
+    """What tells this capture's training data, pictures and mattes among them, from another's."""
+    motion, source = capture.motion, capture.source
+    made_from = source.get("key", dict(source)), capture.camera.to_json()
+    return fingerprint(
+        motion.psi, motion.theta, motion.translation, np.array(capture.train),
+        capture.head.vertices, np.frombuffer(json_text(made_from).encode(), np.uint8),
+    )  # fmt: skip
+
+
 def open_frames(
     capture: Capture, folder: Path, size: int, device: torch.device, job: Job
 ) -> TrainingFrames:
@@ -52,22 +64,20 @@ def open_frames(
         job: told of the progress.
 
     Raises:
-        CaptureError: no training frames, or a picture is damaged.
+        CaptureError: no training frames, no head in their mattes, or a picture is damaged.
         SpaceError: no room for the file.
     """
     if not capture.train:
         raise CaptureError(f"{capture.path} has no training frames.", "Run the capture again.")
-    width = round(capture.camera.width * size / capture.camera.height)
-    camera = capture.camera.resized(width, size)
+    camera = capture.camera.of_height(size)
     indices = np.array(capture.train)
-    path = folder / f"pixels-{width}x{size}.npy"
-    shape = (len(indices), size, width, 4)
-    if not path.is_file():
+    path = folder / f"pixels-{camera.width}x{size}-{capture_key(capture)[:12]}.npy"
+    shape = (len(indices), size, camera.width, 4)
+    pixels = _mapped(path, shape)
+    if pixels is None:
+        _forget_others(folder)
         _write_pixels(capture, path, shape, job)
-    pixels = np.load(path, mmap_mode="r")
-    if pixels.shape != shape:
-        path.unlink()
-        return open_frames(capture, folder, size, device, job)
+        pixels = np.load(path, mmap_mode="r")
 
     def tensor(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array[indices].astype(np.float32)).to(device)
@@ -83,16 +93,43 @@ def open_frames(
     )
 
 
-def _write_pixels(capture: Capture, path: Path, shape: tuple[int, ...], job: Job) -> None:
-    unfinished = path.with_suffix(".part")
+def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The pictures in a file; None where there is none, or not all of it."""
     try:
-        pixels = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
-        for row, index in enumerate(capture.train):
-            job.update("reading pictures", row, shape[0])
-            picture = np.dstack([capture.image(index), capture.matte(index)])
-            pixels[row] = cv2.resize(picture, (shape[2], shape[1]), interpolation=cv2.INTER_AREA)
-        pixels.flush()
-        del pixels
+        pixels = np.load(path, mmap_mode="r")
+    except (OSError, ValueError):
+        return None
+    return pixels if pixels.shape == shape and pixels.dtype == np.uint8 else None
+
+
+def _forget_others(folder: Path) -> None:
+    """Remove pictures of other captures and sizes, and what a killed run left unfinished."""
+    for old in folder.glob("pixels-*"):
+        try:
+            old.unlink()
+        except OSError:  # on Windows, somebody has it open
+            pass
+
+
+def _write_pixels(capture: Capture, path: Path, shape: tuple[int, ...], job: Job) -> None:
+    """Write the pictures one after the other: a full disk is an error then, and no signal."""
+    unfinished = path.with_suffix(".part")
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    shown = 0
+    try:
+        with unfinished.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for row, index in enumerate(capture.train):
+                job.update("reading pictures", row, shape[0])
+                picture = np.dstack([capture.image(index), capture.matte(index)])
+                picture = cv2.resize(picture, (shape[2], shape[1]), interpolation=cv2.INTER_AREA)
+                shown = max(shown, int(picture[..., 3].max()))
+                file.write(picture.tobytes())
+        if shown < SHOWN:
+            raise CaptureError(
+                f"The mattes of {capture.path} show no head in any training frame.",
+                "Look at its mattes folder, and make the capture again with other mattes.",
+            )
         unfinished.replace(path)
     except OSError as error:
         raise space_error(path, error) from error

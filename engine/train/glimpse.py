@@ -49,8 +49,7 @@ class Glimpse:
         path: Path | None,
     ) -> None:
         self.avatar, self.per_frame, self.capture, self.path = avatar, per_frame, capture, path
-        height = min(HEIGHT, camera.height)
-        self.camera = camera.resized(round(height * camera.width / camera.height), height)
+        self.camera = camera.of_height(min(HEIGHT, camera.height))
         self.frame = (capture.test or capture.train)[0]
         self._filmed: np.ndarray | None = None
         self._next = 0.0
@@ -62,7 +61,7 @@ class Glimpse:
             return
         try:
             self._write(np.hstack([self._truth(), self._seen()]))
-        except PartNerFaceError as error:
+        except (PartNerFaceError, MemoryError, torch.OutOfMemoryError) as error:
             log.warning("no preview: %s", error)
         now = time.monotonic()
         self._next = now + min(max((now - began) / SHARE, SHORTEST_WAIT_S), LONGEST_WAIT_S)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch.nn.utils import get_total_norm
 
 from ..adam import Adam
 from ..avatar.model import Avatar
@@ -79,7 +80,7 @@ def train(
         random: chooses frames and pixels.
         progress: where the run stands; changed in place.
         job: told of every step; its cancellation ends the run.
-        save: writes a checkpoint; called now and then, and when the job is cancelled.
+        save: writes a checkpoint; called now and then, at the end, and when the job is cancelled.
         restore: goes back to it, `progress` included.
         show: called after every step, for whoever wants to see how the avatar looks by now.
 
@@ -88,10 +89,11 @@ def train(
         DivergedError: training failed again and again (`watch`).
     """
     steps = Steps(avatar, [value for group in optimiser.param_groups for value in group["params"]])
-    if progress.step == 0:
+    if not progress.begun:
         avatar.tracking.observe(frames.theta, frames.translation)
         avatar.occupancy.start(avatar.skin, avatar.low, avatar.size, avatar.config.shell)
         start_from_head(avatar, random)
+        progress.begun = True
         save()
     grown, heights = steps.grown_occupancy(), floating_heights(avatar)
     saved, watch = time.time(), Watch()
@@ -118,8 +120,11 @@ def train(
         kept = (torch.rand(len(chosen), device=avatar.device) >= settings.dropout).float()
         moment = Moment(settings, frames, avatar, per_frame, grown, heights, step, stage_two)
         found = steps.work_out(moment, chosen, kept, progress.rays, random)
-        if watch.observe(found.loss, found.alpha, found.matte):
+        slope = float(get_total_norm([g for g in found.gradients if g is not None]))
+        loss = found.loss if math.isfinite(slope) else math.nan
+        if watch.observe(loss, found.alpha, found.matte):
             go_back(watch.trouble, progress, restore)
+            steps.surveys.clear()  # of poses that went wrong, too
             grown, watch = steps.grown_occupancy(), Watch()
             continue
         for parameter, gradient in zip(steps.parameters, found.gradients, strict=True):
@@ -150,6 +155,8 @@ def train(
             if watch.healthy:  # else going on starts where it was still right
                 save()
             raise
+    if watch.healthy:
+        save()
 
 
 def go_back(trouble: str, progress: Progress, restore: Callable[[], None]) -> None:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The session by itself, in this process, with a really trained avatar."""
 
+import gc
 import shutil
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -197,8 +199,15 @@ def test_many_avatars_are_open_and_few_in_memory(trained_avatar, tmp_path, monke
         all_opened.append(session.open_avatar(path))
     assert len({header["avatar"] for header, _ in all_opened}) == 4
     assert len(session._loaded) == 2
-    for opened in all_opened:
-        session.render(request_for(opened, size=8))
+    gc.disable()  # who has to make room is gone at once
+    try:
+        seen = []
+        for opened in all_opened:
+            session.render(request_for(opened, size=8))
+            seen.append(weakref.ref(session._loaded[opened[0]["avatar"]]))
+        assert [avatar() is None for avatar in seen] == [True, True, False, False]
+    finally:
+        gc.enable()
     assert len(session._loaded) == 2
     session.close_avatar(all_opened[0][0]["avatar"])
     with pytest.raises(ProtocolError, match="does not know"):

@@ -15,6 +15,7 @@ import numpy as np
 from ...config import Import
 from ...cores import in_order, shared_out
 from ...errors import CaptureError
+from ...files import check_writable
 from ...head.library import load_head_model
 from ...head.model import fingerprint
 from ...head.skinning import HeadTensors
@@ -25,7 +26,7 @@ from ..matte import NeckCut, whole_matte
 from ..matte_source import REFINED
 from ..overlay import write_overlay
 from ..posed import posed_frame
-from ..stages import check_writable, claim_pictures, has_pictures, key_of
+from ..stages import claim_pictures, has_pictures, key_of
 from . import nerface
 from .conventions import Convention, detect
 from .dataset import Dataset

@@ -2,10 +2,11 @@
 """The command `export-dataset`: a capture in the layout of another program."""
 
 from ...config import ExportDataset
+from ...files import check_writable
 from ...head.model import fingerprint
 from ...jobs import Job
 from ..folder import read_capture
-from ..stages import check_writable, key_of
+from ..stages import key_of
 from . import insta, sheets, vhap
 
 METHOD = 1  # raised when the same capture is written otherwise than before

@@ -4,8 +4,9 @@
 import numpy as np
 import pytest
 
-from engine.capture.stages import Chunks, check_writable, sweep
+from engine.capture.stages import Chunks, sweep
 from engine.errors import SpaceError
+from engine.files import check_writable
 
 
 def test_chunks_come_back_in_order_and_more_can_be_added(tmp_path):

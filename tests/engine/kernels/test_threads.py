@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from engine.kernels import threads
+from engine.kernels.hash_grid import hash_encode
 
 CPU = torch.device("cpu")
 
@@ -14,7 +15,7 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def four_threads(monkeypatch):
     """Four threads, however many cores there are."""
-    monkeypatch.setattr(threads, "_threads", 4)
+    monkeypatch.setattr(threads, "CORES", 4)
     with ThreadPoolExecutor(4) as pool:
         monkeypatch.setattr(threads, "_pool", pool)
         yield
@@ -54,3 +55,18 @@ def test_one_slice_of_a_new_kernel_goes_before_the_others(four_threads):
     compiled = True
     threads.each_slice(8, CPU, run, worth_it=1)  # raises unless all four run at once
     assert len(events) == 16
+
+
+def test_gradients_of_the_hash_grid_do_not_depend_on_the_cores(four_threads, monkeypatch):
+    random = torch.Generator().manual_seed(0)
+    table = torch.randn(6, 512, 2, generator=random).requires_grad_()
+    x = torch.rand(9000, 3, generator=random).requires_grad_()
+    resolutions = torch.tensor([4, 8, 16, 32, 48, 64], dtype=torch.int32)
+
+    def gradients():
+        total = hash_encode(x, table, resolutions).square().sum()
+        return torch.autograd.grad(total, [x, table])
+
+    many = gradients()
+    monkeypatch.setattr(threads, "CORES", 1)
+    assert all(map(torch.equal, many, gradients()))

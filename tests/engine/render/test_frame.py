@@ -242,3 +242,15 @@ def test_a_picture_does_not_depend_on_what_was_rendered_before(trained_avatar, q
     assert alone.alpha.max() > 0.5
     for name in ("colour", "alpha", "depth", "parts"):
         assert np.array_equal(getattr(alone, name), getattr(later, name)), name
+
+
+def test_an_avatar_that_holds_nothing_is_an_empty_picture(trained_avatar):
+    """As one that was trained on mattes without a head."""
+    avatar = Avatar.load(trained_avatar, CPU)
+    avatar.occupancy.occupied.zero_()
+    avatar.file = replace(avatar.file, preview={})
+    motion, camera = avatar.file.motion, avatar.file.camera.resized(16, 16)
+    pose = motion.psi[0], motion.theta[0], motion.translation[0]
+    for quality in QUALITIES:
+        planes = render_frame(avatar, camera, *pose, quality=quality)
+        assert planes.alpha.max() == 0

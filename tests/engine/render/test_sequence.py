@@ -136,12 +136,22 @@ def test_exr_of_any_size_survives(shape):
 @pytest.mark.parametrize(
     "changes",
     [{"schema_version": 9}, {"frames": np.array([1])}, {"cameras": np.array(["{}"] * 2)},
-     {"theta": np.full((2, 5, 3), np.nan)}, {"psi": np.array([{}, {}], object)}],
+     {"theta": np.full((2, 5, 3), np.nan)}, {"translation": np.full((2, 3), np.nan)},
+     {"psi": np.array([{}, {}], object)}],
 )  # fmt: skip
 def test_a_sequence_that_makes_no_sense_is_a_sentence(trained_avatar, tmp_path, changes):
     path = tmp_path / "a.npz"
     write(path, trained_avatar, [1, 2], **changes)
     with pytest.raises(InputError):
+        read_sequence(path)
+
+
+@pytest.mark.parametrize("kept", [0, 1000])
+def test_a_sequence_cut_short_is_a_sentence(trained_avatar, tmp_path, kept):
+    path = tmp_path / "a.npz"
+    write(path, trained_avatar, [1, 2])
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(InputError, match="cannot be used"):
         read_sequence(path)
 
 

@@ -2,6 +2,7 @@
 """Going back to a checkpoint undoes all that training did since."""
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -55,3 +56,17 @@ def test_another_runs_checkpoint_is_left_alone(tmp_path):
     for path, key in ((tmp_path / "c", "another"), (tmp_path / "none", "key")):
         assert load_checkpoint(path, key, model, optimiser, random) is None
     torch.testing.assert_close((list(model.parameters()), moments(optimiser)), before)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="NOT TESTED: needs a CUDA device")
+def test_a_run_on_a_gpu_goes_on(tmp_path):
+    model = nn.Linear(3, 2).cuda()
+    optimiser = Adam(model.parameters(), fused=True)
+    random, progress = np.random.default_rng(0), Progress()
+    stepped(model, optimiser, 1.0)
+    save_checkpoint(tmp_path / "c", "key", model, optimiser, random, progress)
+    expected = torch.rand(3, device="cuda")
+    assert load_checkpoint(tmp_path / "c", "key", model, optimiser, random) is not None
+    torch.testing.assert_close(torch.rand(3, device="cuda"), expected)
+    stepped(model, optimiser, 1.0)
+    assert all(bool(value.isfinite().all()) for value in model.parameters())

@@ -11,7 +11,7 @@ from engine.capture.folder import read_capture, write_capture
 from engine.config import Eval
 from engine.errors import AvatarError, HeadMismatchError, InputError
 from engine.jobs import Job
-from engine.train.evaluate import camera_of_height, head_boxes, run, true_depth, true_picture
+from engine.train.evaluate import head_boxes, run, true_depth, true_picture
 from engine.train.metrics import psnr
 from engine.train.regions import REGIONS
 
@@ -85,7 +85,7 @@ def test_optimised_latents_are_named_as_such(trained_avatar, capture_folder, qua
 def test_depth_shrinks_without_mixing_in_the_background(capture_folder):
     capture = read_capture(capture_folder)
     full = true_depth(capture, 0, capture.camera)
-    half = true_depth(capture, 0, camera_of_height(capture.camera, 16))
+    half = true_depth(capture, 0, capture.camera.of_height(16))
     blocks = full.reshape(16, 2, 16, 2).transpose(0, 2, 1, 3).reshape(16, 16, 4)
     whole = np.isfinite(blocks).all(-1)
     assert whole.any()
@@ -126,7 +126,7 @@ def test_truth_is_white_where_the_matte_is_empty(capture_folder):
     assert (picture.colour[matte == 0] == 1).all()
     full = matte == 255
     assert np.allclose(picture.colour[full], capture.image(0)[full] / 255, atol=1e-6)
-    small = true_picture(capture, 0, camera_of_height(capture.camera, 16))
+    small = true_picture(capture, 0, capture.camera.of_height(16))
     assert small.alpha.mean() == pytest.approx(picture.alpha.mean(), abs=1e-3)
     assert small.colour.mean() == pytest.approx(picture.colour.mean(), abs=1e-3)
 

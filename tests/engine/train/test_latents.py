@@ -10,7 +10,7 @@ from engine.capture.folder import read_capture
 from engine.head.projection import head_box
 from engine.head.skinning import HeadTensors
 from engine.render.frame import render_frame
-from engine.train.evaluate import camera_of_height, true_picture
+from engine.train.evaluate import true_picture
 from engine.train.latents import LatentFit
 from engine.train.metrics import on_white, psnr
 from engine.train.regions import true_vertices
@@ -27,7 +27,7 @@ def avatar(trained_avatar):
 def shot(trained_avatar):
     """Picture, head box, camera and motion of one frame."""
     capture = read_capture(trained_avatar.parents[1] / "capture")
-    camera = camera_of_height(capture.camera, 24)
+    camera = capture.camera.of_height(24)
     posed = true_vertices(capture, FRAME, HeadTensors.of(capture.head))
     motion = capture.motion[[FRAME]]
     return (

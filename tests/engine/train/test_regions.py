@@ -7,7 +7,6 @@ import pytest
 from engine.capture.folder import read_capture
 from engine.head.model import PARTS
 from engine.head.skinning import HeadTensors
-from engine.train.evaluate import camera_of_height
 from engine.train.regions import (
     MOVING,
     NOTHING,
@@ -27,7 +26,7 @@ def capture(trained_avatar):
 def parts_of(capture, size=96, **changes):
     motion = replace(capture.motion, **changes)
     posed = true_vertices(replace(capture, motion=motion), 0, HeadTensors.of(capture.head))
-    return seen_parts(capture.head, posed, camera_of_height(capture.camera, size))
+    return seen_parts(capture.head, posed, capture.camera.of_height(size))
 
 
 def middle(mask):

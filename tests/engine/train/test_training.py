@@ -115,6 +115,7 @@ def test_render_command_writes_pictures_of_any_camera(trained, tmp_path):
     [
         (["--frames", "5-900"], "no range of the frames"),
         (["--camera", "nowhere.json"], "camera file"),
+        (["--size", "-3"], "cannot be -3 pixels"),
         (["--device", "cuda:7" if torch.cuda.is_available() else "cuda"], "GPU"),
     ],
 )
