@@ -96,6 +96,12 @@ class MemoryShortageError(PartNerFaceError):
     code = "no_memory"
 
 
+class FileAccessError(PartNerFaceError):
+    """A file or folder that the system does not let us use."""
+
+    code = "no_access"
+
+
 class ProtocolError(PartNerFaceError):
     """The two processes do not speak the same protocol."""
 
@@ -114,6 +120,11 @@ class InternalError(PartNerFaceError):
     code = "internal"
 
 
+NO_MEMORY = (  # as torch, OpenCV and the systems say it
+    "not enough memory", "can't allocate memory", "cannot allocate memory", "insufficient memory",
+)  # fmt: skip
+
+
 def explain(error: BaseException) -> PartNerFaceError:
     """The sentence for an exception that we did not raise ourselves.
 
@@ -123,7 +134,8 @@ def explain(error: BaseException) -> PartNerFaceError:
     if isinstance(error, PartNerFaceError):
         return error
     kinds = {kind.__name__ for kind in type(error).__mro__}
-    if kinds & {"MemoryError", "OutOfMemoryError"} or "not enough memory" in str(error):
+    said = str(error).lower()
+    if kinds & {"MemoryError", "OutOfMemoryError"} or any(text in said for text in NO_MEMORY):
         return MemoryShortageError(
             "The memory does not suffice for this.",
             "Close other programs, or choose a smaller size or preset.",
@@ -137,6 +149,11 @@ def explain(error: BaseException) -> PartNerFaceError:
         return SpaceError(
             f"There is no space left to write {error.filename or 'the result'}.",
             "Free some space or choose another folder.",
+        )
+    if isinstance(error, OSError) and error.filename is not None:
+        return FileAccessError(
+            f"{error.filename} could not be opened or written ({error.strerror}).",
+            "Check that it is there, that you may use it, and that no other program has it open.",
         )
     return InternalError(
         f"The engine failed by a mistake of ours ({type(error).__name__}: {error}).",

@@ -101,7 +101,10 @@ class Job(AbstractContextManager["Job"]):
         self._end_line()
         if self.folder is not None:  # before anybody can read that the job has ended
             for flag in (CANCEL, PAUSE):
-                (self.folder / flag).unlink(missing_ok=True)
+                try:
+                    (self.folder / flag).unlink(missing_ok=True)
+                except OSError:  # on Windows, whoever wrote it may still have it open
+                    pass
         if error is None:
             self._write(state="done", fraction=1.0, eta_s=0.0, result=self.result)
         elif isinstance(error, Cancelled | KeyboardInterrupt):

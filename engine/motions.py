@@ -44,7 +44,10 @@ def read_tracked_motion(path: Path) -> TrackedMotion:
         )
     elif path.suffix == AVATAR_SUFFIX:
         file = AvatarFile.read(path)
-        seconds = np.arange(len(file.motion)) / file.fps if file.fps > 0 else np.zeros(0)
+        times = np.asarray(file.record.get("times", ()), np.float64)
+        if len(times) == 0:  # of a file that does not tell
+            times = np.arange(len(file.motion)) / file.fps if file.fps > 0 else np.zeros(0)
+        seconds = times - times[:1]
         found = TrackedMotion(file.head, file.motion, file.fps, seconds)
     else:
         raise InputError(

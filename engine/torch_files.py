@@ -9,6 +9,7 @@ import io
 import pickle
 import zipfile
 from collections.abc import Callable
+from operator import index as whole
 from pathlib import Path
 from typing import BinaryIO
 
@@ -83,6 +84,9 @@ def _from_zip(file: BinaryIO, table: Allowed, what: object) -> object:
         if not pickles:
             raise KeyError("data.pkl")
         order = f"{root}/byteorder"
+        for member in archive.infolist():
+            if member.compress_type != zipfile.ZIP_STORED:  # torch never does; it could be a bomb
+                raise ValueError(f"its part {member.filename} is compressed")
         if order in archive.namelist() and archive.read(order) != b"little":
             raise ValueError("written on a machine of another byte order")
         known: dict[str, Storage] = {}
@@ -160,13 +164,16 @@ def rebuild_tensor(
     values = storage.values if isinstance(storage, Storage) else np.array(storage).reshape(-1)
     if values.dtype.hasobject:
         raise pickle.UnpicklingError("a tensor of objects")
+    # As Python's own numbers: numpy's would wrap around in the sum that guards the memory.
+    offset = whole(offset)
+    size, stride = tuple(map(whole, size)), tuple(map(whole, stride))
     if len(size) != len(stride) or min([offset, *size, *stride], default=0) < 0:
         raise pickle.UnpicklingError("a tensor that makes no sense")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if 0 not in size and last >= len(values):
         raise pickle.UnpicklingError("a tensor beyond its storage")
     steps = [step * values.itemsize for step in stride]
-    return np.lib.stride_tricks.as_strided(values[offset:], tuple(size), steps)
+    return np.lib.stride_tricks.as_strided(values[offset:], size, steps, writeable=False)
 
 
 @sealed

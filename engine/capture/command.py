@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -25,10 +26,17 @@ from ..jobs import Job
 from .crop import Crop, choose_crop
 from .fit import figures
 from .fitting import fit_track, fitted_camera, fitted_subject
-from .folder import MIN_SIZE, Capture, finished_capture, write_capture, write_frame
+from .folder import (
+    MIN_SIZE,
+    Capture,
+    finished_capture,
+    has_pictures,
+    write_capture,
+    write_frame,
+)
 from .marks import FACE_POINTS, runs
 from .matte import NeckCut, whole_matte
-from .matte_source import Mattes
+from .matte_source import REFINED, Mattes
 from .overlay import write_overlay
 from .posed import posed_frame
 from .priors import Priors
@@ -37,7 +45,7 @@ from .report.page import write_report
 from .silhouette import Silhouettes, silhouette_figures
 from .slide import measured_slide
 from .source import Source, open_source, select
-from .stages import claim_pictures, has_pictures, key_of, sweep
+from .stages import check_place, claim_pictures, key_of, sweep
 from .timeline import write_timeline
 from .tracking import check_landmarks, find_face, notes
 
@@ -70,6 +78,8 @@ def run(config: CaptureConfig, job: Job, clip: Source | None = None) -> dict:
     wanted = None if selection.last is None else range(selection.first, selection.last + 1)
     mattes = Mattes(config.matte, (clip.width, clip.height), clip.frames, wanted)
     check_writable(config.out)
+    given = [] if config.matte in REFINED else [Path(config.matte)]
+    check_place(config.out, config.clip, *given)
 
     clip_key = key_of(
         method=METHOD, clip=clip.digest(), landmarks=landmarks, person=config.person,

@@ -24,7 +24,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..errors import CaptureError
+from ..errors import CaptureError, InputError
 from ..files import check_schema, read_tensors, write_atomic, write_tensors, write_text_atomic
 from ..head.model import Head
 from ..head.motion import Motion
@@ -82,7 +82,8 @@ class Capture:
         picture = read_picture(path, flags)
         if picture is None:
             raise CaptureError(
-                f"The picture {path} is missing or damaged.", "Run the capture again."
+                f"The picture {path} is missing or damaged.",
+                "Delete it and run the capture again: it makes what is missing.",
             )
         return picture
 
@@ -189,9 +190,24 @@ def _migrate(data: dict) -> dict:
 
 
 def finished_capture(path: Path, key: str) -> Capture | None:
-    """The capture of the same source and settings, if it is there already."""
+    """The capture of the same source and settings, if all of it is there already."""
     try:
         capture = read_capture(path)
-    except CaptureError:
+    except InputError:
         return None
-    return capture if capture.source.get("key") == key else None
+    whole = all(has_pictures(path, index) for index in range(len(capture.motion)))
+    return capture if whole and capture.source.get("key") == key else None
+
+
+def has_pictures(path: Path, index: int) -> bool:
+    """Whether frame `index` is done: pictures are written whole or, as far as we can, not at all.
+
+    Where the machine went down, one may be there and empty.
+    """
+    for name in ("images", "mattes"):
+        try:
+            if (path / name / f"{index:05d}.png").stat().st_size == 0:
+                return False
+        except OSError:
+            return False
+    return True

@@ -78,7 +78,13 @@ def open_image_folder(path: Path, fps: float = FPS) -> ImageFolder:
         ClipError: no pictures, of several sizes, or one that is none.
     """
     pictures = sorted(
-        (entry for entry in path.iterdir() if entry.suffix.lower() in SUFFIXES and entry.is_file()),
+        (
+            entry
+            for entry in path.iterdir()
+            if entry.suffix.lower() in SUFFIXES
+            and not entry.name.startswith(".")  # macOS leaves such beside pictures
+            and entry.is_file()
+        ),
         key=natural_key,
     )
     if not pictures:
@@ -109,10 +115,15 @@ def _size(path: Path) -> tuple[int, int]:
     """Width and height, px, after the rotation noted in the file; from its header alone."""
     try:
         with Image.open(path) as image:
-            # Of a PNG, Pillow would decode all to look for a tag that cameras put into JPEGs.
-            tags = {} if image.format == "PNG" else image.getexif()
+            # Of a PNG, Pillow would decode all to look for a tag that cameras put into JPEGs; of a
+            # TIFF file it tells the size as it is after the rotation.
+            tags = {} if image.format in ("PNG", "TIFF") else image.getexif()
             lying = tags.get(_ORIENTATION) in _LYING
             return image.size[::-1] if lying else image.size
+    except Image.DecompressionBombError as error:
+        raise ClipError(
+            f"The picture {path} is too large.", "Scale the pictures down to at most 8K."
+        ) from error
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError) as error:
         raise ClipError(
             f"The picture {path} cannot be read.", "Replace it, or take it out of the folder."

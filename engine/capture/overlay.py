@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 
 from ..cores import in_order, shared_out
-from ..errors import DependencyError
 from ..files import write_atomic
 from ..head.skinning import HeadTensors
 from ..jobs import Job
@@ -16,6 +15,7 @@ from ..render.camera import Camera
 from ..render.mesh import vertex_normals, view_mesh
 from .folder import Capture
 from .posed import posed_frame
+from .probe import ffmpeg_program
 
 MOST_SIDE = 512  # px of the video
 MESH_SIDE = 256  # px the mesh is drawn at
@@ -32,13 +32,9 @@ def write_overlay(capture: Capture, tensors: HeadTensors, job: Job) -> None:
         DependencyError: imageio-ffmpeg is missing.
         Cancelled: as it says.
     """
-    try:
-        import imageio_ffmpeg
-    except ImportError as error:
-        raise DependencyError(
-            "The overlay video needs the package imageio-ffmpeg, which is missing.",
-            "Set the engine's environment up again.",
-        ) from error
+    ffmpeg_program()
+    import imageio_ffmpeg
+
     count, faces = len(capture.motion), capture.head.skin_faces
     side = min(MOST_SIDE, capture.camera.width) // 2 * 2  # H.264 wants an even number
 

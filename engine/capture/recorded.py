@@ -15,6 +15,7 @@ Frames that the file does not name show no face.
 import csv
 import json
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,8 @@ def read_landmarks(path: Path, width: int, height: int) -> RecordedLandmarks:
         found = read(path)
     except FileNotFoundError as error:
         raise ClipError(f"There is no landmark file {path}.", HINT) from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, csv.Error, zipfile.BadZipFile,
+            zlib.error) as error:  # fmt: skip
         raise ClipError(f"The landmark file {path} cannot be read ({error}).", HINT) from error
     frames, points = _checked(path, found, width, height)
     missing = np.full((len(points), POINTS - points.shape[1], 2), np.nan, np.float32)

@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from .. import files
-from ..errors import InputError
+from ..errors import CaptureError, InputError
 from ..files import read_tensors, write_tensors, write_text_atomic
 
 SCHEMA_VERSION = 1
+PICTURES = ("images", "mattes", "depth")  # folders of a capture's pictures
+TELLING = ("report.html", "timeline.png", "overlay.mp4", "quality.safetensors")  # of them
 _WRITTEN = ("images", "mattes", "stages", "stages/landmarks", "stages/outlines")
 
 
@@ -85,7 +87,7 @@ class Chunks:
         """Remove all of it, and the folders made for it that are empty then."""
         place = self.folder / "stages" / self.stage
         for file in place.glob("*.safetensors"):
-            file.unlink()
+            _remove(file)
         self._count = 0
         for folder in (place, place.parent, *([self.folder] if self._made else [])):
             try:
@@ -103,11 +105,37 @@ def sweep(folder: Path) -> None:
         files.sweep(place)
 
 
+def check_place(folder: Path, *sources: Path) -> None:
+    """Refuse a folder in which somebody's own pictures would be replaced.
+
+    Args:
+        folder: where a capture shall be.
+        sources: what it is made from.
+
+    Raises:
+        CaptureError: it holds pictures that no capture made, or the sources themselves.
+    """
+    ours = (folder / "capture.json").is_file() or (folder / "stages").is_dir()
+    for name in PICTURES:
+        place = (folder / name).resolve()
+        if not ours and place.is_dir() and any(place.iterdir()):
+            raise CaptureError(
+                f"{place} holds other files than a capture's.", "Choose another folder."
+            )
+        if any(source.resolve().is_relative_to(place) for source in sources):
+            raise CaptureError(
+                f"The capture would replace what it is made from, in {place}.",
+                "Choose another folder for it.",
+            )
+
+
 def claim_pictures(folder: Path, key: str) -> None:
     """Make images/ and mattes/ hold pictures of this key alone; those of another are removed.
 
+    What tells of the old ones is removed with them.
+
     Raises:
-        SpaceError: the note could not be written.
+        SpaceError: the note could not be written, or an old picture not removed.
     """
     note = folder / "stages" / "pictures.json"
     try:
@@ -116,13 +144,16 @@ def claim_pictures(folder: Path, key: str) -> None:
         same = False
     if same:
         return
-    (folder / "capture.json").unlink(missing_ok=True)  # it would describe other pictures
-    for name in ("images", "mattes", "depth"):
+    for name in ("capture.json", *TELLING):
+        _remove(folder / name)
+    for name in PICTURES:
         for picture in (folder / name).glob("[0-9]*.png"):
-            picture.unlink()
+            _remove(picture)
     write_text_atomic(note, json.dumps({"schema_version": SCHEMA_VERSION, "key": key}))
 
 
-def has_pictures(folder: Path, index: int) -> bool:
-    """Whether frame `index` is done: pictures are written whole or not at all."""
-    return all((folder / name / f"{index:05d}.png").is_file() for name in ("images", "mattes"))
+def _remove(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise files.space_error(file, error) from error

@@ -5,6 +5,8 @@ Read through the restricted unpickler, because a pickle is a program; chumpy and
 for by their numbers. The licence of such a file is its user's: nothing of it is ever handed on.
 """
 
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,7 +123,8 @@ def _read(path: Path, read: Callable[[Path], Arrays]) -> Arrays:
         return read(path)
     except PickleError:
         raise
-    except (KeyError, ValueError, TypeError, OSError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, OSError, AttributeError, IndexError, EOFError,
+            zipfile.BadZipFile, zlib.error) as error:  # fmt: skip
         raise HeadError(
             f"The landmark embedding {path} cannot be used ({error!r}).",
             "Use an intact copy, or move it elsewhere: landmarks are then found geometrically.",

@@ -205,10 +205,17 @@ def check_head(head: Head) -> None:
             raise HeadError(
                 f"The head's {name} holds numbers that are not finite.", "Use another file."
             )
-    if (
-        head.faces.ndim != 2
-        or head.faces.shape[1] != 3
-        or head.faces.min() < 0
-        or head.faces.max() >= v
-    ):
-        raise HeadError("The head's faces point outside its vertices.", "Use another file.")
+    if head.faces.ndim != 2 or head.faces.shape[1] != 3 or not len(head.faces):
+        raise HeadError("The head's faces are no triangles.", "Use another file.")
+    indices = {
+        "faces": (head.faces, v), "uv_faces": (head.uv_faces, max(len(head.uv), 1)),
+        "corrective_index": (head.corrective_index, 9 * (len(JOINTS) - 1)),
+        "vertex_region": (head.vertex_region, len(REGIONS)),
+        "vertex_part": (head.vertex_part, len(PARTS)),
+    }  # fmt: skip
+    for name, (array, end) in indices.items():
+        whole = array.dtype.kind in "iu"
+        if array.size and (not whole or array.min() < 0 or array.max() >= end):
+            raise HeadError(
+                f"The head's {name} points at what is not there.", "Use an intact copy of the file."
+            )

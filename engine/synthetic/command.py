@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command `synth`: a procedural person's capture folder, with the truth beside it."""
 
+import time
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -8,9 +9,10 @@ import numpy as np
 import torch
 
 from ..capture.folder import Capture, write_capture, write_frame
+from ..capture.stages import check_place, claim_pictures, key_of
 from ..config import Synth
 from ..errors import InputError
-from ..files import space_error, write_atomic
+from ..files import check_writable, space_error, write_atomic
 from ..head.library import load_head_model
 from ..head.model import NECK
 from ..head.motion import Motion
@@ -47,7 +49,9 @@ def run(config: Synth, job: Job) -> dict:
         person.head.expression_names, config.frames, config.test_frames, config.seed
     )
     camera = frame_camera(person, motion, config.size)
-    _unfinish(config.out / "capture.json")
+    check_writable(config.out)
+    check_place(config.out)
+    claim_pictures(config.out, key_of(person=config.seed, size=config.size, at=time.time()))
     studio = Studio(person, camera)
     total = len(motion)
     for index in range(total):
@@ -75,14 +79,6 @@ def run(config: Synth, job: Job) -> dict:
         write_video(config.video, capture, job)
     write_capture(capture)
     return {"capture": str(config.out), "frames": config.frames, "test_frames": config.test_frames}
-
-
-def _unfinish(file: Path) -> None:
-    """Without its capture.json a folder counts as unfinished, until the last frame is there."""
-    try:
-        file.unlink(missing_ok=True)
-    except OSError as error:
-        raise space_error(file, error) from error
 
 
 def frame_camera(person: Person, motion: Motion, size: int) -> Camera:

@@ -136,6 +136,7 @@ def finish(
         "psnr_train": progress.curves["psnr"][-1],
         "capture": str(Path(config.capture).resolve()),
         "source": dict(capture.source),
+        "times": capture.seconds.round(4).tolist(),
         "splits": {"train": list(capture.train), "test": list(capture.test)},
     }
     avatar.file = AvatarFile(

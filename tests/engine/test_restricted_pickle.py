@@ -8,6 +8,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
+from engine import torch_files
 from engine.errors import InputError, PickleError
 from engine.restricted_pickle import KNOWN, Sealed, StandIn, load_object_array, load_restricted
 from engine.torch_files import TORCH, read_torch_file
@@ -277,6 +278,31 @@ def test_a_tensor_cannot_look_beyond_its_storage(tmp_path):
         for member, data in members.items():
             archive.writestr(member, data)
     with pytest.raises(PickleError, match="beyond its storage"):
+        read_torch_file(tmp_path / "b.pt")
+
+
+def test_sizes_that_would_wrap_around_cannot_either():
+    """numpy's small integers in a pickle: (6 - 1) × 8000 is less than nothing in int16."""
+    storage = torch_files.Storage("<f4", np.zeros(10, np.float32))
+    size, stride = (np.int16(6),), (np.int16(8000),)
+    with pytest.raises(pickle.UnpicklingError, match="beyond its storage"):
+        torch_files.rebuild_tensor(storage, 0, size, stride)
+    view = torch_files.rebuild_tensor(storage, np.int16(2), (np.int16(3),), (np.int16(2),))
+    assert view.shape == (3,)
+    with pytest.raises(ValueError, match="read-only"):
+        view[0] = 1
+
+
+def test_a_compressed_torch_file_is_refused(tmp_path):
+    import torch
+
+    torch.save(torch.zeros(1000), tmp_path / "a.pt")
+    with zipfile.ZipFile(tmp_path / "a.pt") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(tmp_path / "b.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, data in members.items():
+            archive.writestr(member, data)
+    with pytest.raises(PickleError, match="compressed"):
         read_torch_file(tmp_path / "b.pt")
 
 

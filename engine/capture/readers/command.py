@@ -21,12 +21,19 @@ from ...head.model import fingerprint
 from ...head.skinning import HeadTensors
 from ...jobs import Job
 from ...render.camera import Camera
-from ..folder import MIN_SIZE, Capture, finished_capture, write_capture, write_frame
+from ..folder import (
+    MIN_SIZE,
+    Capture,
+    finished_capture,
+    has_pictures,
+    write_capture,
+    write_frame,
+)
 from ..matte import NeckCut, whole_matte
 from ..matte_source import REFINED
 from ..overlay import write_overlay
 from ..posed import posed_frame
-from ..stages import claim_pictures, has_pictures, key_of
+from ..stages import check_place, claim_pictures, key_of
 from . import nerface
 from .conventions import Convention, detect
 from .dataset import Dataset
@@ -64,7 +71,13 @@ def run(config: Import, job: Job) -> dict:
         config.camera, config.eyelids,
         lambda done, total: job.update("Reading parameters", done, total),
     )  # fmt: skip
-    dataset = READERS[name].read(config.dataset, model, options)
+    try:
+        dataset = READERS[name].read(config.dataset, model, options)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise CaptureError(
+            f"The dataset {config.dataset} is damaged, or is no {name} dataset ({error!r}).",
+            "Use an intact copy, or say its --format.",
+        ) from error
     if not dataset.train or not dataset.test:
         raise CaptureError(
             f"{config.dataset} has too few frames ({len(dataset.names)}) to train and test with.",
@@ -111,8 +124,9 @@ def run(config: Import, job: Job) -> dict:
 
 
 def _check_place(config: Import) -> None:
-    """Refuse a folder with files that are no capture's: pictures in it would be replaced."""
+    """Refuse a folder with files that are no capture's."""
     out = config.out
+    check_place(out, config.dataset)
     capture = (out / "capture.json").is_file() or (out / "stages").is_dir()
     if out.resolve() == config.dataset.resolve() or (
         out.is_dir() and not capture and any(out.iterdir())
@@ -152,7 +166,8 @@ def _posed(capture: Capture, tensors: HeadTensors) -> Iterator[np.ndarray]:
 def _key(dataset: Dataset, capture: Capture, config: Import) -> str:
     """What tells this import from another: parameters, head, pictures, size."""
     motion = capture.motion
-    parameters = fingerprint(motion.psi, motion.theta, motion.translation, dataset.head.vertices)
+    parameters = fingerprint(motion.psi, motion.theta, motion.translation, dataset.head.vertices,
+                             dataset.head.expressions)  # fmt: skip
     paths = [*dataset.images, *(matte for matte in dataset.mattes if matte is not None)]
     files = [(path.name, path.stat().st_size if path.is_file() else -1) for path in paths]
     return key_of(method=METHOD, format=dataset.format, parameters=parameters, files=files,

@@ -151,6 +151,11 @@ def retrack(config: Import, job: Job) -> dict:
         )
     of_test = np.asarray(sequence.of_test)[used]
     test = tuple(np.flatnonzero(of_test).tolist()) or capture.test
+    if len(test) == len(used):
+        raise CaptureError(
+            f"Of the training frames of {config.dataset} none could be tracked.",
+            "Look at its pictures, or track them with `capture`.",
+        )
     result = {
         "format": NAME, **figures, "frames": len(used), "train": len(used) - len(test),
         "test": len(test), "conventions": f"{axes} axes", "rotation_difference_deg": angle,

@@ -19,7 +19,7 @@ from engine.capture.folder import read_capture
 from engine.capture.quality import read_quality
 from engine.config import Capture as CaptureConfig
 from engine.cores import AHEAD
-from engine.errors import Cancelled, ClipError, SpaceError
+from engine.errors import Cancelled, CaptureError, ClipError, SpaceError
 from engine.files import read_tensors
 from engine.head.model import EYE_LEFT, EYE_RIGHT, NECK
 from engine.jobs import Job
@@ -328,3 +328,32 @@ def test_a_real_person_is_followed(shared, tmp_path, job):
     below = capture.image(0)[100:][matte[100:] > 0.5].mean(1)  # 0…255
     assert len(below) > 100
     assert below.min() > 50  # no shirt: it is black
+
+
+def test_somebodys_own_pictures_are_never_replaced(head_clip, tmp_path):
+    mine = tmp_path / "data" / "images" / "00001.png"
+    mine.parent.mkdir(parents=True)
+    cv2.imwrite(str(mine), np.full((300, 300, 3), 200, np.uint8))
+    (tmp_path / "data" / "stages").mkdir()  # as a capture has them, which makes no difference here
+    for clip, out, said in (
+        (mine.parent, tmp_path / "data", "made from"),
+        (head_clip, tmp_path / "other", "holds other files"),
+    ):
+        if out.name == "other":
+            shutil.copytree(mine.parent, out / "images")
+        config = CaptureConfig(clip=clip, out=out, size=96, device="cpu")
+        with Job("capture", quiet=True) as job, pytest.raises(CaptureError, match=said):
+            run(config, job)
+        assert (out / "images" / "00001.png").is_file()
+
+
+def test_a_picture_that_is_gone_is_made_again(captured, head_clip, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(captured[0], out)
+    lost, empty = out / "images" / "00003.png", out / "mattes" / "00007.png"
+    before = lost.read_bytes(), empty.read_bytes()
+    lost.unlink()
+    empty.write_bytes(b"")
+    with Job("capture", quiet=True) as job:
+        run(CaptureConfig(clip=head_clip, out=out, size=96, device="cpu"), job)
+    assert (lost.read_bytes(), empty.read_bytes()) == before

@@ -168,7 +168,7 @@ def test_a_cancel_file_stops_the_work(tmp_path):
 
 def test_a_file_in_the_way_is_said_in_a_sentence(tmp_path):
     (tmp_path / "c").write_text("not a folder")
-    with pytest.raises(SpaceError, match="could not be written"):
+    with pytest.raises(SpaceError, match="is a file"):
         synth(Synth(out=tmp_path / "c", size=32, frames=1, test_frames=0))
 
 

@@ -16,6 +16,7 @@ from engine.files import read_tensors
 from engine.jobs import Job
 from engine.render.frame import EMPTY_DEPTH, on_white, render_frame
 from engine.train import command
+from engine.train.checkpoints import SCHEMA_VERSION
 from tests.engine.command_line import engine, result_of
 
 CPU = torch.device("cpu")
@@ -90,7 +91,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(capture, tmp_path):
     with pytest.raises(Cancelled), StoppedOnce("train", tmp_path / "job", quiet=True) as job:
         command.run(again, job)
     latest = tmp_path / "b" / "checkpoints" / "latest.safetensors"
-    header, _ = read_tensors(latest, "checkpoint", 1)
+    header, _ = read_tensors(latest, "checkpoint", SCHEMA_VERSION)
     assert header["progress"]["step"] == 5
     assert not (tmp_path / "b" / "avatar.safetensors").exists()
     resumed = result_of("train", capture, tmp_path / "b", *TRAIN, "--steps", 12)
