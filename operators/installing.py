@@ -14,7 +14,7 @@ from ..partnerface_blender.connection import engine_check, engine_link
 from ..partnerface_blender.installing import setup_job
 from ..partnerface_blender.jobs import watch as job_watch
 from .jobs import announce
-from .waiting import WaitingOperator, refuse
+from .waiting import FileOperator, refuse
 
 
 class PARTNERFACE_OT_set_up_engine(bpy.types.Operator):
@@ -92,7 +92,7 @@ class PARTNERFACE_OT_remove_engine(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class PARTNERFACE_OT_choose_engine(WaitingOperator, bpy.types.Operator):
+class PARTNERFACE_OT_choose_engine(FileOperator, bpy.types.Operator):
     """Take an environment of your own, once its doctor has agreed."""
 
     bl_idname = "partnerface.choose_engine"
@@ -110,13 +110,6 @@ class PARTNERFACE_OT_choose_engine(WaitingOperator, bpy.types.Operator):
         description="The environment's python, or the environment's folder",
         subtype="FILE_PATH",
     )
-
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Ask for it, if none is given."""
-        if not self.filepath and not bpy.app.background:
-            context.window_manager.fileselect_add(self)
-            return {"RUNNING_MODAL"}
-        return super().invoke(context, event)
 
     def prepare(self, context: bpy.types.Context) -> Callable[[], dict]:
         """Find its Python."""

@@ -8,7 +8,7 @@ import bpy
 from bpy.props import EnumProperty, StringProperty
 
 from ..engine.errors import PartNerFaceError
-from ..engine.job_folder import PREVIEW
+from ..engine.job_folder import JOB, PREVIEW
 from ..partnerface_blender.connection import engine_link
 from ..partnerface_blender.installing import setup_job
 from ..partnerface_blender.jobs import listing, shown, words
@@ -162,7 +162,11 @@ class PARTNERFACE_OT_clear_jobs(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Delete their job folders."""
-        ended = [status for status in job_watch.look_at_all() if not status.active]
+        try:
+            found = job_watch.look_at_all()
+        except PartNerFaceError as error:
+            return refuse(self, error)
+        ended = [s for s in found if not s.active and (s.folder / JOB).is_file()]
         for status in ended:
             shutil.rmtree(status.folder, ignore_errors=True)
         job_watch.look_at_all()

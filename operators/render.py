@@ -17,7 +17,7 @@ class PARTNERFACE_OT_render(bpy.types.Operator):
     bl_description = (
         "Render the avatars by themselves on a transparent ground, whatever engine the scene has"
     )
-    bl_options = {"REGISTER"}
+    bl_options = {"REGISTER", "UNDO"}  # it may make the avatars a scene
 
     animation: BoolProperty(
         name="Animation",

@@ -11,6 +11,7 @@ from bpy.props import EnumProperty, StringProperty
 from ..engine.errors import PartNerFaceError
 from ..partnerface_blender import avatars, preferences
 from ..partnerface_blender.connection import engine_link
+from ..partnerface_blender.failures import own_mistake
 from ..partnerface_blender.jobs import watch as job_watch
 from ..partnerface_blender.properties import avatar_of
 from ..partnerface_blender.rendering import sequences
@@ -76,7 +77,7 @@ class PARTNERFACE_OT_render_sequence(bpy.types.Operator):
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Read the next frame; Esc stops."""
         if event.type not in ("TIMER", "ESC"):
-            return {"PASS_THROUGH"}
+            return {"RUNNING_MODAL"}  # what is being read must stay as it is for these seconds
         try:
             if event.type == "ESC":
                 self._steps.close()
@@ -91,6 +92,14 @@ class PARTNERFACE_OT_render_sequence(bpy.types.Operator):
         except PartNerFaceError as error:
             self._leave(context)
             return refuse(self, error)
+        except Exception as error:
+            self._leave(context)
+            return refuse(self, own_mistake(error))
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """The window is closed, or another file opened."""
+        self._steps.close()
+        self._leave(context)
 
     def _read(self, context: bpy.types.Context) -> Iterator[float]:
         if not self.directory:

@@ -91,6 +91,10 @@ class WaitingOperator:
             return refuse(self, own_mistake(error))
         return {"FINISHED"}
 
+    def cancel(self, context: bpy.types.Context) -> None:
+        """The window is closed, or another file opened, while it waits."""
+        self._leave(context)
+
     def _leave(self, context: bpy.types.Context) -> None:
         context.window_manager.event_timer_remove(self._timer)
         context.workspace.status_text_set(None)

@@ -117,8 +117,18 @@ def set_up_folder() -> Path:
 
 
 def user_folder(name: str) -> Path:
-    """A folder of the add-on's own among the user's files."""
-    return Path(bpy.utils.extension_path_user(ROOT_PACKAGE, path=name, create=True))
+    """A folder of the add-on's own among the user's files, made if need be.
+
+    Raises:
+        SettingsError: it cannot be made.
+    """
+    folder = bpy.utils.extension_path_user(ROOT_PACKAGE, path=name, create=True)
+    if not folder:  # Blender has printed why
+        raise SettingsError(
+            f"The add-on's folder for {name} cannot be made among your Blender files.",
+            "Make room there, or see to it that you may write there.",
+        )
+    return Path(folder)
 
 
 def cache_folder() -> Path:

@@ -5,7 +5,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from .blender_versions import RELATIVE_PATH
-from .compositing import proxy
+from .compositing import outputs, proxy
 from .relinking import links
 
 QUALITIES = (  # the numbers are what .blend files hold
@@ -19,6 +19,11 @@ QUALITIES = (  # the numbers are what .blend files hold
 
 
 OVERRIDABLE = {"LIBRARY_OVERRIDABLE"}  # by an artist who links the avatar from another file
+
+
+def ask_for_passes(settings: "PARTNERFACE_PG_scene", context: bpy.types.Context) -> None:
+    """Let render layer nodes have the outputs that a render will fill."""
+    outputs.look_up_passes(settings.id_data)
 
 
 def switch_proxy(avatar: "PARTNERFACE_PG_avatar", context: bpy.types.Context) -> None:
@@ -54,6 +59,12 @@ class PARTNERFACE_PG_avatar(bpy.types.PropertyGroup):
         name="Fingerprint",
         description="What tells this avatar's file from others wherever it lies",
     )
+    seen_at: StringProperty(
+        name="Seen At",
+        description="Where the avatar's file was when this was saved, in full: appended or made "
+        "local, a relative path leads elsewhere",
+        options={"HIDDEN"},
+    )
     # A pointer also keeps the mesh in every depsgraph the rig is in, even when it is hidden.
     head: PointerProperty(
         name="Head Mesh",
@@ -79,11 +90,13 @@ class PARTNERFACE_PG_avatar(bpy.types.PropertyGroup):
         name="Head Hidden",
         description="The head mesh has been hidden for the neural head",
         options={"HIDDEN"},
+        override=OVERRIDABLE,
     )
     head_was_hidden: BoolProperty(
         name="Head Was Hidden",
         description="The head mesh was hidden before, and stays so when it is given back",
         options={"HIDDEN"},
+        override=OVERRIDABLE,
     )
     casts_shadow: BoolProperty(
         name="Cast Shadows",
@@ -198,6 +211,7 @@ class PARTNERFACE_PG_scene(bpy.types.PropertyGroup):
         name="Part Passes",
         description="Add one mask pass for each part of the face to PartNerFace renders",
         default=False,
+        update=ask_for_passes,
     )
     colour: EnumProperty(
         name="Colour",

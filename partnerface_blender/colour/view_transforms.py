@@ -115,7 +115,7 @@ def read_png(path: str) -> np.ndarray:
     """The pixels [N, 4] float32 of a picture file, as they are."""
     image = bpy.data.images.load(path)
     try:
-        image.colorspace_settings.name = "Non-Color"
+        image.colorspace_settings.is_data = True  # whatever the configuration calls that
         pixels = np.empty(len(image.pixels), np.float32)
         image.pixels.foreach_get(pixels)
         return pixels.reshape(-1, image.channels)

@@ -58,11 +58,12 @@ def find_rigs(
 
 
 def remove(scene: bpy.types.Scene) -> None:
-    """Delete the avatar scene, if there is one."""
+    """Delete the avatar scene, if there is one; a copied scene only lets go of the original's."""
     avatar_scene = scene.partnerface.avatar_scene
     if avatar_scene is not None:
         scene.partnerface.avatar_scene = None
-        bpy.data.scenes.remove(avatar_scene)
+        if avatar_scene.partnerface.artist_scene in (scene, None):
+            bpy.data.scenes.remove(avatar_scene)
 
 
 def render_alone(scene: bpy.types.Scene, *, animation: bool, in_window: bool) -> None:

@@ -6,7 +6,9 @@ and from the main thread only where nobody looks (scripts, background).
 """
 
 import atexit
+import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from ...engine.errors import PartNerFaceError
-from .engine_process import EngineProcess, OpenAvatar, OpenMotion, Pending, RenderRequest
+from .engine_process import (
+    EngineFailed,
+    EngineProcess,
+    OpenAvatar,
+    OpenMotion,
+    Pending,
+    RenderRequest,
+)
+
+KEPT_LOGS_S = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,8 @@ class AvatarFileError(PartNerFaceError):
 
 _lock = threading.RLock()
 _engine: EngineProcess | None = None
+_starting: EngineProcess | None = None  # while it has not introduced itself yet
+_gone = False  # whether the add-on is
 _opened: dict[tuple[str, int, int], Mapping] = {}  # path, mtime, size → header of `open_avatar`
 
 
@@ -60,7 +73,7 @@ def settings_for(python: Path) -> EngineSettings:
         python=python,
         extension_folder=preferences.EXTENSION_FOLDER,
         cache=preferences.cache_folder(),
-        log=preferences.user_folder("logs") / "engine.log",
+        log=preferences.user_folder("logs") / f"engine-{os.getpid()}.log",
         device=chosen.device,
         timeout_s=float(chosen.render_timeout),
     )
@@ -72,19 +85,26 @@ def ensure_engine(settings: EngineSettings) -> EngineProcess:
     Raises:
         EngineFailed: it cannot be started.
     """
-    global _engine
+    global _engine, _starting
     with _lock:
         if _engine is not None and not _engine.alive:
             stop_engine()
         if _engine is None:
+            if _gone:
+                raise EngineFailed("The add-on is switched off.", "Enable it again.", "stopped")
             _opened.clear()
-            _engine = EngineProcess.start(
-                settings.python,
-                settings.extension_folder,
-                settings.cache,
-                settings.log,
-                device=settings.device,
-            )
+            _forget_old_logs(settings.log.parent)
+            try:
+                _engine = EngineProcess.start(
+                    settings.python,
+                    settings.extension_folder,
+                    settings.cache,
+                    settings.log,
+                    device=settings.device,
+                    on_process=_note_start,
+                )
+            finally:
+                _starting = None
         return _engine
 
 
@@ -94,13 +114,37 @@ def running_engine() -> EngineProcess | None:
 
 
 def stop_engine() -> None:
-    """End the engine if one runs; the next request starts another."""
+    """End the engine if one runs; the next request starts another.
+
+    Whoever waits for it at this moment, with the lock held, is told that it was stopped.
+    """
     global _engine
-    with _lock:
+    if not _lock.acquire(blocking=False):
+        if (busy := _starting or _engine) is not None:
+            busy.kill("The engine was stopped.", "The next request starts another.", "stopped")
+        _lock.acquire()
+    try:
         engine, _engine = _engine, None
         _opened.clear()
+    finally:
+        _lock.release()
     if engine is not None:
         engine.close()
+
+
+def _note_start(engine: EngineProcess) -> None:
+    global _starting
+    _starting = engine
+
+
+def _forget_old_logs(folder: Path) -> None:
+    """Every Blender has a log of its own; those of last week are of no use any more."""
+    for log in folder.glob("engine-*.log"):
+        try:
+            if time.time() - log.stat().st_mtime > KEPT_LOGS_S:
+                log.unlink()
+        except OSError:
+            pass
 
 
 def open_avatar(settings: EngineSettings, path: Path) -> OpenAvatar:
@@ -175,10 +219,14 @@ def _stamp(path: Path) -> tuple[str, int, int]:
 
 def attach() -> None:
     """See to it that the engine ends with Blender, though it would notice by itself."""
+    global _gone
+    _gone = False
     atexit.register(stop_engine)
 
 
 def detach() -> None:
     """End the engine for good, when the add-on goes."""
+    global _gone
+    _gone = True
     stop_engine()
     atexit.unregister(stop_engine)

@@ -94,6 +94,7 @@ class EngineProcess:
         *,
         device: str = "auto",
         wait: bool = True,
+        on_process: Callable[["EngineProcess"], None] = lambda engine: None,
     ) -> "EngineProcess":
         """Start an engine and meet it.
 
@@ -104,6 +105,7 @@ class EngineProcess:
             log: file for what the engine says; the one of the last start is kept beside it.
             timeout_s: how long it may take until it has introduced itself.
             device: auto, cpu or cuda.
+            on_process: told of it before it is waited for, so that somebody else can end it.
             wait: False returns at once; requests may be submitted, and fail if the start does.
 
         Raises:
@@ -125,6 +127,7 @@ class EngineProcess:
         # Before the threads start: a process that ends at once closes the listener.
         invitation = {"address": listener.address, "family": family, "key": key.hex()}
         engine = cls(process, listener, folder, key, log)
+        on_process(engine)
         try:
             process.stdin.write(json.dumps(invitation).encode() + b"\n")  # type: ignore[union-attr]
             process.stdin.flush()  # type: ignore[union-attr]

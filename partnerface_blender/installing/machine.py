@@ -3,6 +3,7 @@
 
 import configparser
 import ctypes.util
+import functools
 import os
 import shutil
 import subprocess
@@ -24,6 +25,7 @@ class Sizes:
 CPU_SIZES, CUDA_SIZES = Sizes(0.7, 2.5), Sizes(3.5, 9.0)
 
 
+@functools.cache  # panels ask while they are drawn
 def has_nvidia() -> bool:
     """Whether there is an NVIDIA card with a driver."""
     if sys.platform == "darwin":

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import bpy
+from bpy.app.handlers import persistent
 
 from ...engine.errors import PartNerFaceError
 from ...engine.job_folder import JOB, is_held
@@ -138,7 +139,11 @@ def watch() -> None:
 def _look_again() -> float | None:
     """Look, tell whoever draws, and stay while a job is active."""
     before = dict(_seen)
-    found = look_at_all()
+    try:
+        found = look_at_all()
+    except PartNerFaceError as error:
+        log.warning("%s", error)
+        return None
     _keep_queue_moving(found)
     for listener in listeners:
         try:
@@ -174,13 +179,22 @@ def redraw() -> None:
     bpy.msgbus.publish_rna(key=(bpy.types.ViewLayer, "name"))
 
 
+@persistent
+def _after_opening(*_: object) -> None:
+    """Handler: the list, which another file does not have, is filled again."""
+    watch()
+
+
 def attach() -> None:
     """Find the jobs of earlier sessions again."""
+    bpy.app.handlers.load_post.append(_after_opening)
     watch()
 
 
 def detach() -> None:
     """Stop looking. The jobs go on."""
+    if _after_opening in bpy.app.handlers.load_post:
+        bpy.app.handlers.load_post.remove(_after_opening)
     _seen.clear()
     listeners.clear()
     if bpy.app.timers.is_registered(_look_again):

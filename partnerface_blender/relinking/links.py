@@ -17,7 +17,8 @@ STALE_S = 2.0  # how long the panel believes what it has seen
 SCENE_PATHS = ("clip", "capture", "avatar_folder")
 
 _missing: tuple[float, list[str]] = (0.0, [])  # when it was looked up, names of rigs
-_elsewhere: dict[str, Path] = {}  # missing path → where it was found, for rigs that are linked
+_elsewhere: dict[str, Path] = {}  # missing path → where it was found
+_there: set[str] = set()  # paths that were seen to lead to a file
 _before_saving: tuple[str, list] = ("", [])
 _quiet = False  # paths change in words alone
 
@@ -34,9 +35,37 @@ def rigs() -> list[bpy.types.Object]:
 
 
 def absolute(rig: bpy.types.Object) -> Path:
-    """The rig's avatar file, absolute, whether it is there or not."""
-    path = in_full(rig.partnerface.path, rig.library)
-    return _elsewhere.get(str(path), path)
+    """The rig's avatar file, absolute, whether it is there or not.
+
+    A relative path is so to the .blend that the rig was saved in: of an override, the one that it
+    is linked from. Appended and made local, it leads elsewhere; then it counts where it was seen.
+    """
+    path = in_full(rig.partnerface.path, _library_of(rig))
+    text = str(path)
+    if text not in _there and text not in _elsewhere:
+        if path.is_file():
+            _there.add(text)
+        elif seen := _where_seen(rig):
+            _elsewhere[text] = seen
+    return _elsewhere.get(text, path)
+
+
+def _library_of(rig: bpy.types.Object) -> bpy.types.Library | None:
+    """Whose place a rig's relative path starts from; None: this file's."""
+    override = rig.override_library
+    if override is None or override.reference is None:
+        return rig.library
+    same = override.reference.partnerface.path == rig.partnerface.path
+    return override.reference.library if same else None
+
+
+def _where_seen(rig: bpy.types.Object) -> Path | None:
+    """Where the rig's file was when it was saved, if that file is still there."""
+    avatar = rig.partnerface
+    if not (avatar.seen_at and avatar.fingerprint):
+        return None
+    seen = Path(avatar.seen_at)
+    return seen if identity.fingerprint(seen) == avatar.fingerprint else None
 
 
 def in_full(path: str, library: bpy.types.Library | None = None) -> Path:
@@ -63,12 +92,14 @@ def look_again() -> None:
     """Let the next panel look at the disk."""
     global _missing
     _missing = 0.0, []
+    _there.clear()
 
 
 def remember(rig: bpy.types.Object) -> None:
     """Keep on the rig what its file is, so that it is known again elsewhere."""
     if not _quiet and rig.library is None and (found := identity.fingerprint(absolute(rig))):
         rig.partnerface.fingerprint = found
+        rig.partnerface.seen_at = str(absolute(rig))
 
 
 def relink(rig: bpy.types.Object, path: Path) -> None:
@@ -132,9 +163,8 @@ def set_relative(relative: bool) -> int:
     if relative and not bpy.data.filepath:
         raise LinkError("This file has no place yet.", "Save it first.")
     changed = 0
-    for owner, name in path_owners():
+    for owner, name, full in path_owners():
         path = getattr(owner, name)
-        full = in_full(path)
         told = relative_to_blend(full) if relative else str(full)
         if told != path:
             setattr(owner, name, told)
@@ -142,13 +172,19 @@ def set_relative(relative: bool) -> int:
     return changed
 
 
-def path_owners() -> list[tuple[bpy.types.PropertyGroup, str]]:
-    """Every path of ours that is set, in what is not linked: (property group, name)."""
-    found = [(rig.partnerface, "path") for rig in rigs() if rig.library is None]
+def path_owners() -> list[tuple[bpy.types.PropertyGroup, str, Path]]:
+    """Every path of ours that is set and is this file's: (property group, name, path in full)."""
+    found = [
+        (rig.partnerface, "path", absolute(rig))
+        for rig in rigs()
+        if rig.library is None and _library_of(rig) is None
+    ]
     for scene in bpy.data.scenes:
         if scene.library is None:
-            found += [(scene.partnerface, name) for name in SCENE_PATHS]
-    return [(owner, name) for owner, name in found if getattr(owner, name)]
+            for name in SCENE_PATHS:
+                if path := getattr(scene.partnerface, name):
+                    found.append((scene.partnerface, name, in_full(path)))
+    return found
 
 
 # ------------------------------------------------------------------------------ handlers
@@ -172,19 +208,25 @@ def before_saving(target: object = "", *_: object) -> None:
     global _before_saving
     for rig in rigs():
         remember(rig)  # it may have been trained anew
+        full = absolute(rig)
+        if (
+            rig.library is None
+            and _library_of(rig) is None
+            and full != in_full(rig.partnerface.path)
+        ):
+            set_quietly(rig.partnerface, "path", str(full))  # appended: it leads there from here on
     target = target if isinstance(target, str) else ""
     old = os.path.dirname(bpy.data.filepath)
     kept: list[tuple[object, str, str]] = []
     if target and old and os.path.dirname(target) != old:
-        for owner, name in path_owners():
+        for owner, name, full in path_owners():
             path = getattr(owner, name)
             if path.startswith("//"):
                 kept.append((owner, name, path))
-                full = str(in_full(path))
                 try:
-                    told = bpy.path.relpath(full, start=os.path.dirname(target))
+                    told = bpy.path.relpath(str(full), start=os.path.dirname(target))
                 except ValueError:
-                    told = full
+                    told = str(full)
                 set_quietly(owner, name, told)
     _before_saving = target, kept
 

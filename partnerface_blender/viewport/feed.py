@@ -133,6 +133,11 @@ class Feed:
             self._slots.pop(key, None)
             self._changed.notify_all()
 
+    @property
+    def held(self) -> bool:
+        """Whether engine and processor are left to somebody else."""
+        return self._held
+
     def hold(self, held: bool) -> None:
         """Leave engine and processor to somebody else, or take wishes up again; from any thread."""
         with self._changed:

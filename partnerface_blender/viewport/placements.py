@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which avatars a viewport shows, and where: instances too, hidden ones not."""
 
+from collections import deque
 from dataclasses import dataclass
 
 import bpy
@@ -12,6 +13,8 @@ from .lenses import Ball
 HAIR = 0.06  # m beyond the head mesh
 ROOM = 1.15  # for bones and expressions that move it
 ROOT = "root"
+
+_without: deque[tuple] = deque(maxlen=8)  # states in which a view layer had no avatars
 
 
 @dataclass(frozen=True)
@@ -29,20 +32,34 @@ class Placement:
 
 
 def visible_avatars(
-    depsgraph: bpy.types.Depsgraph, space: bpy.types.SpaceView3D | None
+    depsgraph: bpy.types.Depsgraph, space: bpy.types.SpaceView3D | None, changes: int
 ) -> list[Placement]:
-    """The avatars that are live and visible in a viewport (None: in any), with their instances."""
+    """The avatars that are live and visible in a viewport (None: in any), with their instances.
+
+    Args:
+        depsgraph: of the viewport.
+        space: the viewport.
+        changes: another number whenever anything has changed. As long as it is the same, a scene
+            without avatars is not looked through again, however many objects it has.
+    """
     if not len(bpy.data.armatures):
         return []
     layer = depsgraph.view_layer
-    found, instancing = [], False
+    state = changes, depsgraph.scene.name_full, layer.name
+    if state in _without:
+        return []
+    found, live, instancing = [], False, False
     for item in depsgraph.objects:
-        if item.type == "ARMATURE" and is_live(item) and is_seen(item.original, layer, space):
-            matrix = np.array(item.matrix_world, np.float64)
-            found.append(Placement((item.name_full,), item.original, matrix))
+        if item.type == "ARMATURE" and is_live(item):
+            live = True
+            if is_seen(item.original, layer, space):
+                matrix = np.array(item.matrix_world, np.float64)
+                found.append(Placement((item.name_full,), item.original, matrix))
         instancing = instancing or instances_avatars(item)
     if instancing:  # going through all instances can be slow in a scene full of them
         found += instanced_avatars(depsgraph, space)
+    if not live and not instancing:
+        _without.append(state)
     return found
 
 

@@ -11,6 +11,7 @@ from ..colour import looks, view_transforms
 from . import shading
 
 PLAIN = shading.Tone()
+KEPT = 8  # tables, of half a megabyte each: a dragged curve makes one after the other
 
 
 class Tones:
@@ -44,6 +45,8 @@ class Tones:
             scene = bpy.data.scenes.get(name)
             if scene is not None:
                 self._tables[key] = looks.find_view(scene).shown
+        while len(self._tables) > KEPT:
+            del self._tables[next(iter(self._tables))]
         return bool(missing)
 
     def forget(self) -> None:

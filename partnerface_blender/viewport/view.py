@@ -74,7 +74,9 @@ def _draw_pictures() -> None:
     said = []
     try:
         depsgraph = context.evaluated_depsgraph_get()
-        placements = visible_avatars(depsgraph, space) if _wants_avatars(space) else []
+        placements = []
+        if _wants_avatars(space):
+            placements = visible_avatars(depsgraph, space, _views.changes)
         wanted = {placement.key for placement in placements}
         for key in _views.feed.keys():
             if key[0] == region.as_pointer() and key[1:] not in wanted:
@@ -233,8 +235,14 @@ def _poll() -> float | None:
         _views.unsettled = False
         for avatar in cover.unsettled():
             cover.settle(avatar)
+    if _views.feed.held and not bpy.app.is_job_running("RENDER"):
+        _views.feed.hold(False)  # a movie that could not be begun tells nobody of its end
     busy = _views.feed.busy()  # asked first: what ends after this will have been seen below
-    new = _views.tones.measure()
+    try:
+        new = _views.tones.measure()
+    except Exception as error:  # views go on
+        own_mistake(error)
+        new = False
     if _views.feed.version != _views.seen or new:
         _views.seen = _views.feed.version
         redraw_views()

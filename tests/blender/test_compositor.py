@@ -154,6 +154,7 @@ def blender_keeps_in_step(avatar, folder):
     scene.timeline_markers.new("wide", frame=1).camera = scene.camera
     scene.timeline_markers.new("cut", frame=3).camera = second
     tree = versions.find_compositor_tree(scene)
+    outputs = {output.name for output in merge.find_node(tree, "avatar").outputs if output.enabled}
     tree.nodes.remove(merge.find_node(tree, "avatar"))  # by mistake
     scene.frame_set(2)
     first = render(scene, folder, "first")[..., 3]
@@ -168,6 +169,7 @@ def blender_keeps_in_step(avatar, folder):
             avatar_scene.partnerface_render.motion_samples,
         ],
         "seen": float(first.mean()),
+        "outputs": sorted(outputs),
     }
     scene.frame_set(3)  # the cut: both scenes look through the other camera
     scene.frame_start = scene.frame_end = 3
@@ -202,6 +204,7 @@ def test_both_scenes_stay_in_step(in_blender, avatar, tmp_path):
     assert found["colour"] == "SCENE_REFERRED"
     assert found["markers"] == [["wide", 1], ["cut", 3]]
     assert found["its own"] == [True, 3]
+    assert any("mouth" in name.lower() for name in found["outputs"])
     assert found["seen"] > 0.05
     assert found["moved"] < -5  # the lens is shifted to the right
     assert found["two"] == ["ARMATURE", "ARMATURE", "CAMERA", "CAMERA", "MESH", "MESH"]

@@ -87,17 +87,22 @@ def test_a_copy_has_a_face_of_its_own(in_blender, avatar, linked, with_head):
 
 def blender_saves(avatar, folder):
     import bpy
-    from blender_side import load_avatar
+    from blender_side import addon, load_avatar
 
     _, rig, _ = load_avatar(avatar, camera=False)
     bpy.context.scene.frame_set(9)
     tracked = read(rig)
     collection = rig.users_collection[0]
     bpy.ops.wm.save_as_mainfile(filepath=f"{folder}/library.blend")
+    addon("relinking.links").set_relative(True)  # as Blender makes paths unless told otherwise
+    assert rig.partnerface.path.startswith("//")
+    bpy.ops.wm.save_mainfile()
     return {"collection": collection.name, "rig": rig.name, "tracked": tracked}
 
 
 def blender_brings_in(folder, how, names):
+    from pathlib import Path
+
     import bpy
     from blender_side import addon, empty_scene
 
@@ -131,11 +136,14 @@ def blender_brings_in(folder, how, names):
         path[0].keyframe_insert(path[1], frame=frame)
     rig.partnerface.quality = "preview"
     addon("rig.sliders").set_slider(rig, OTHER, 0.35)
-    bpy.ops.wm.save_as_mainfile(filepath=f"{folder}/{how}.blend")
-    bpy.ops.wm.open_mainfile(filepath=f"{folder}/{how}.blend")
+    place = Path(folder) / "a" / "b" / "c" / f"{how}.blend"
+    place.parent.mkdir(parents=True)
+    bpy.ops.wm.save_as_mainfile(filepath=str(place))
+    bpy.ops.wm.open_mainfile(filepath=str(place))
     bpy.context.scene.frame_set(6)
     rig = rigs()[0]
-    return found | {"again": read(rig), "sound again": sound(rig),
+    there = addon("avatars").avatar_path(rig).is_file()
+    return found | {"again": read(rig), "sound again": sound(rig), "file again": there,
                     "quality": rig.partnerface.quality}  # fmt: skip
 
 
@@ -149,6 +157,7 @@ def test_a_rig_works_in_another_file(in_blender, avatar, tmp_path, how):
     assert any(names["tracked"])
     assert found["tracked"] == pytest.approx(names["tracked"], abs=1e-4)
     if how != "link":
+        assert found["file again"]
         assert found["posed"] == pytest.approx([0.7, 0.2, 0.15], abs=1e-4)
         assert found["again"] == pytest.approx([0.5, 0.35, 0.15], abs=1e-4)
         assert all(found["sound again"])
