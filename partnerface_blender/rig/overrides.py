@@ -145,12 +145,17 @@ def add_own_slider(rig: bpy.types.Object, part: str, name: str, value: float = 0
     """Give a part its own slider for one expression, or set the one it has.
 
     Raises:
-        OverrideError: the name is too long for a custom property.
+        OverrideError: the name is too long for a custom property, or Blender would not keep it.
     """
     called = own_name(part, name)
     if len(called.encode()) > _ID_NAME_LIMIT:
         raise OverrideError(f"The expression {name} has too long a name.", "Use the gain instead.")
     there = called in rig
+    if not there and rig.override_library is not None:
+        raise OverrideError(
+            "Blender does not keep a slider that is new in a library override.",
+            "Add it in the library's file, or make the rig local first.",
+        )
     rig[called] = float(value)
     if not there:
         rig.id_properties_ui(called).update(

@@ -330,6 +330,12 @@ def blender_lives_on(avatar, folder):
     out["override"] = rig.override_library is not None
     rig.partnerface_parts.mouth.gain = 0.3
     rig[own] = 0.6
+    adding = addon("rig.overrides")
+    try:  # Blender would forget it
+        adding.add_own_slider(rig, "brows", "browDownLeft", 0.5)
+        out["new slider"] = "added"
+    except adding.OverrideError as error:
+        out["new slider"] = str(error)
     rig.keyframe_insert("partnerface_parts.brows.gain", frame=1)
     bpy.ops.wm.save_as_mainfile(filepath=f"{folder}/shot.blend")
     bpy.ops.wm.open_mainfile(filepath=f"{folder}/shot.blend")
@@ -355,6 +361,7 @@ def test_overrides_live_through_undo_copies_and_libraries(in_blender, avatar, tm
     assert found["copy"] == pytest.approx([0.9, 1.9])
     assert found["override"]
     assert found["kept"] == pytest.approx([0.3, 0.6])
+    assert "library's file" in found["new slider"]
     assert found["heard"] == pytest.approx(0.6)
     assert found["refused"] == ""
     assert found["brows"]
