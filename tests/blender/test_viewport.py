@@ -290,12 +290,12 @@ def blender_shows(avatar):
     from blender_side import addon, load_avatar
 
     scene, rig, head = load_avatar(avatar)
-    places = addon("viewport.placements")
+    places, view = addon("viewport.placements"), addon("viewport.view")
     layer = bpy.context.view_layer
 
     def names():
         depsgraph = bpy.context.evaluated_depsgraph_get()
-        found = places.visible_avatars(depsgraph, None)
+        found = places.visible_avatars(depsgraph, None, view._views.changes)
         return sorted([p.key[0], round(p.world_from_rig[0][3], 3)] for p in found)
 
     found = {"plain": names()}

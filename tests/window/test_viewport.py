@@ -271,7 +271,7 @@ def window_many(avatar):
     yield 0.3
     drawn = addon("viewport.placements").visible_avatars
     depsgraph = bpy.context.evaluated_depsgraph_get()
-    found["local"] = [p.name for p in drawn(depsgraph, space)] == [other.name]
+    found["local"] = [p.name for p in drawn(depsgraph, space, view._views.changes)] == [other.name]
     with side.override():
         bpy.ops.view3d.localview(frame_selected=False)
         bpy.ops.screen.region_quadview()
