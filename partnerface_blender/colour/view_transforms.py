@@ -14,6 +14,7 @@ from ..connection.engine_requests import ViewTransform
 NODES = 41  # along each side of the lattice of scene-linear colours
 BRIGHTEST = 32.0  # scene-linear; AgX and Filmic are white at 16.3
 FOOT = 0.005  # scene-linear; below it nodes are even, above it there are 3 to a stop
+KEYED = ("use_white_balance", "white_balance_temperature", "white_balance_tint")
 DISPLAY = "sRGB"  # what the video was made for
 
 
@@ -71,7 +72,11 @@ def measure(scene: bpy.types.Scene) -> ViewTransform:
 
 def show(scene: bpy.types.Scene, colours: np.ndarray) -> np.ndarray:
     """Scene-linear colours [N, 4] as the scene's view transform shows them in sRGB [N, 4]."""
-    stage = scene.copy()  # with looks and curves; the artist's own scene is not touched
+    # With looks and curves; the artist's own scene is not touched. A render's has what is keyed.
+    stage = scene.original.copy()
+    for name in KEYED:
+        if hasattr(scene.view_settings, name):
+            setattr(stage.view_settings, name, getattr(scene.view_settings, name))
     picture = bpy.data.images.new("PartNerFace colours", NODES, len(colours) // NODES,
                                   alpha=True, float_buffer=True)  # fmt: skip
     try:
