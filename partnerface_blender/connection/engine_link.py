@@ -26,6 +26,7 @@ from .engine_process import (
 )
 
 KEPT_LOGS_S = 7 * 24 * 3600.0
+IMPATIENT_S = 0.05  # that the end of the engine waits for whoever waits for it
 
 
 @dataclass(frozen=True)
@@ -119,10 +120,9 @@ def stop_engine() -> None:
     Whoever waits for it at this moment, with the lock held, is told that it was stopped.
     """
     global _engine
-    if not _lock.acquire(blocking=False):
+    while not _lock.acquire(timeout=IMPATIENT_S):
         if (busy := _starting or _engine) is not None:
             busy.kill("The engine was stopped.", "The next request starts another.", "stopped")
-        _lock.acquire()
     try:
         engine, _engine = _engine, None
         _opened.clear()

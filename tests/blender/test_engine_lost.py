@@ -112,3 +112,44 @@ def test_an_animation_goes_on_where_it_stopped(in_new_blender, avatar, tmp_path)
     assert found["rest"] == ["", FRAMES]
     assert found["rendered_then"] == list(range(written + 1, FRAMES + 1))
     assert max(found["worst"]) < 1e-6
+
+
+def blender_leaves(avatar):
+    import threading
+    import time
+    from pathlib import Path
+
+    from blender_side import addon, stop_engine
+
+    link = addon("connection.engine_link")
+    settings, said, waited = link.read_settings(), [], []
+
+    def open_it():
+        try:
+            link.open_avatar(settings, Path(avatar))
+        except Exception as error:
+            said.append(str(error))
+
+    stop_engine()
+    for wait in (0.0, 1.0):
+        thread = threading.Thread(target=open_it)
+        thread.start()
+        time.sleep(wait)
+        began = time.monotonic()
+        link.stop_engine()
+        waited.append(time.monotonic() - began)
+        thread.join()
+    link.detach()
+    open_it()
+    link.attach()
+    open_it()
+    stop_engine()
+    return waited, said
+
+
+def test_leaving_never_waits_for_an_engine_that_is_starting(in_new_blender, avatar):
+    waited, said = in_new_blender(blender_leaves, str(avatar))
+    assert max(waited) < 2  # where the start itself takes seconds
+    assert len(said) == 3  # and the last one succeeds
+    assert all("was stopped" in sentence for sentence in said[:2])
+    assert "switched off" in said[2]
