@@ -45,7 +45,7 @@ def draw(path: Path, cells: Sequence[Cell]) -> None:
         sharex=True, sharey=True, squeeze=False, layout="constrained",
     )  # fmt: skip
     limit = float(np.mean([cell.result["training_strength"] for cell in cells]))
-    for place, (method, pair) in zip(axes.flat, panels.items(), strict=False):
+    for n, (place, (method, pair)) in enumerate(zip(axes.flat, panels.items(), strict=False)):
         place.axvline(limit, color=LIMIT, linewidth=0.8, linestyle=(0, (4, 3)))
         for (strength, error), colour in zip(pair, (THEIRS, OURS), strict=True):
             if len(strength):
@@ -53,7 +53,8 @@ def draw(path: Path, cells: Sequence[Cell]) -> None:
                 place.plot(*binned(strength, error), color=colour, linewidth=1.8)
         place.set_title(method, fontsize=10, color=THEIRS, fontweight="bold")
         place.spines[["top", "right"]].set_visible(False)
-        place.tick_params(labelsize=8)
+        lowest = n + columns >= len(panels)  # of its column
+        place.tick_params(labelsize=8, labelbottom=lowest)
         place.grid(axis="y", color="#e4e6e8", linewidth=0.6)
         place.set_axisbelow(True)
     for place in axes.flat[len(panels) :]:
