@@ -94,7 +94,7 @@ def late_run(settings: TrainSettings, frames: TrainingFrames, avatar: Avatar) ->
     own = copy_of(avatar).train().requires_grad_(True)
     settings = replace(settings, model=avatar.config, steps=100_000)
     run = _run(settings, frames, own, 0)
-    run.progress.step = settings.steps * 9 // 10
+    run.progress.step, run.progress.begun = settings.steps * 9 // 10, True
     return run
 
 

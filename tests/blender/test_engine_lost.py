@@ -130,11 +130,12 @@ def blender_leaves(avatar):
         except Exception as error:
             said.append(str(error))
 
-    stop_engine()
-    for wait in (0.0, 1.0):
+    for moment in ("_starting", "_engine"):  # while it introduces itself, and opens the avatar
+        stop_engine()
         thread = threading.Thread(target=open_it)
         thread.start()
-        time.sleep(wait)
+        while getattr(link, moment) is None:
+            time.sleep(0.001)
         began = time.monotonic()
         link.stop_engine()
         waited.append(time.monotonic() - began)
