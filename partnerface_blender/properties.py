@@ -40,8 +40,7 @@ def show_live(avatar: "PARTNERFACE_PG_avatar", context: bpy.types.Context) -> No
 
 def know_again(avatar: "PARTNERFACE_PG_avatar", context: bpy.types.Context) -> None:
     """Keep on the rig what its new file is, so that it is found again where it is moved."""
-    links.remember(avatar.id_data)
-    links.look_again()
+    links.note_path(avatar.id_data)
 
 
 class PARTNERFACE_PG_avatar(bpy.types.PropertyGroup):

@@ -62,7 +62,7 @@ def _library_of(rig: bpy.types.Object) -> bpy.types.Library | None:
 def _where_seen(rig: bpy.types.Object) -> Path | None:
     """Where the rig's file was when it was saved, if that file is still there."""
     avatar = rig.partnerface
-    if not (avatar.seen_at and avatar.fingerprint):
+    if not (avatar.path.startswith("//") and avatar.seen_at and avatar.fingerprint):
         return None
     seen = Path(avatar.seen_at)
     return seen if identity.fingerprint(seen) == avatar.fingerprint else None
@@ -100,6 +100,14 @@ def remember(rig: bpy.types.Object) -> None:
     if not _quiet and rig.library is None and (found := identity.fingerprint(absolute(rig))):
         rig.partnerface.fingerprint = found
         rig.partnerface.seen_at = str(absolute(rig))
+
+
+def note_path(rig: bpy.types.Object) -> None:
+    """The rig has been given another path: what is known of the old one's file goes with it."""
+    if not _quiet:
+        rig.partnerface.seen_at = ""
+        remember(rig)
+    look_again()
 
 
 def relink(rig: bpy.types.Object, path: Path) -> None:
