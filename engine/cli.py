@@ -22,6 +22,7 @@ from .config import COMMANDS, Command
 from .errors import Cancelled, InternalError, PartNerFaceError, explain
 from .files import json_text
 from .jobs import Job
+from .loading import without_collecting
 
 GROUPS = {"head": "List head models, make them quick to open, and draw them."}
 
@@ -79,7 +80,9 @@ def run(name: str, config: Command) -> dict:
     """Run a command's function within its job; the figures it returns."""
     module, function = COMMANDS[name][1].split(":")
     with Job(name, config.job, quiet=config.quiet) as job:
-        job.result = getattr(importlib.import_module(module, __package__), function)(config, job)
+        with without_collecting():
+            module = importlib.import_module(module, __package__)
+        job.result = getattr(module, function)(config, job)
     return dict(job.result)
 
 

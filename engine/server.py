@@ -25,6 +25,7 @@ from . import __version__
 from .config import Serve
 from .errors import Cancelled, PartNerFaceError, ProtocolError, explain
 from .jobs import Job
+from .loading import without_collecting
 from .protocol import PROTOCOL_VERSION, Message, check_version, decode, encode, greet
 
 BEAT_INTERVAL_S = 1.0
@@ -165,7 +166,8 @@ class Server:
     def _hello(self, request: Message) -> dict:
         """Introduce ourselves; from here on the device is settled and torch is loaded."""
         check_version(request.header.get("protocol"))
-        from .session import Session
+        with without_collecting():
+            from .session import Session
 
         self._session = Session(self._device)
         return {

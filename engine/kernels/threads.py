@@ -15,6 +15,7 @@ import torch
 from ..cores import CORES
 
 WORTH_IT = 4096  # samples below which a second thread costs more than it gives
+FIRST = 64  # one of so many samples goes first, the first time
 _pool = ThreadPoolExecutor(CORES, "kernel")
 _ready: set[CodeType] = set()  # of the functions whose kernels have run
 
@@ -27,7 +28,7 @@ def each_slice(
 ) -> None:
     """Call `run` on slices that cover 0…count: in threads on the CPU, else (or if few) once.
 
-    The first time, one slice goes before the others: else every thread compiles the kernel.
+    The first time, a few samples go before the others: else every thread compiles the kernel.
 
     Args:
         count: samples, or rays.
@@ -38,11 +39,13 @@ def each_slice(
     if device.type != "cpu" or count < worth_it or CORES == 1:
         run(slice(0, count))
         return
-    slices = min(CORES, count)
-    edges = [count * i // slices for i in range(slices + 1)]
-    parts = [slice(a, b) for a, b in itertools.pairwise(edges)]
+    done = 0
     if run.__code__ not in _ready:
-        run(parts.pop(0))
+        done = max(count // FIRST, 1)
+        run(slice(0, done))
         _ready.add(run.__code__)
-    for _ in _pool.map(run, parts):
+    rest = count - done
+    slices = min(CORES, rest)
+    edges = [done + rest * i // max(slices, 1) for i in range(slices + 1)]
+    for _ in _pool.map(run, itertools.starmap(slice, itertools.pairwise(edges))):
         pass
