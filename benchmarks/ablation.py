@@ -33,11 +33,12 @@ from engine.train.metrics import expression_strength
 from engine.train.settings import VARIANTS
 
 from .ablation_plot import draw
-from .ablation_tables import FIRST, Cell, write_page
+from .ablation_tables import Cell, write_page
 from .local_control import local_control
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIMISED = ("partnerface", "global")  # measured with optimised latents as well
+CONTROLLED = ("partnerface", "global", "strict-masks", "all-expressions")  # and by `local_control`
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def run_cell(options: Options, folder: Path, capture: Path, method: str, seed: i
     if options.latents and method in OPTIMISED:
         measure += ["--optimise-latents", options.latents]
         result["latents"], result["latents_frames"] = measured(measure, folder / "latents")
-    if method == FIRST:
+    if method in CONTROLLED:
         opened = Avatar.load(avatar, resolve_device(options.device))
         result["local_control"] = [asdict(part) for part in local_control(opened, options.size)]
     result |= sizes(avatar)

@@ -157,8 +157,10 @@ def page_text(cells: Sequence[Cell], budget: Mapping) -> str:
     for name in dict.fromkeys(cell.subject for cell in cells):
         parts += [f"### {name}", table([cell for cell in cells if cell.subject == name])]
     driven = [cell for cell in cells if "local_control" in cell.result]
+    if own := [cell for cell in driven if cell.method == FIRST]:
+        parts += ["### One part driven alone", control_table(own)]
     if driven:
-        parts += ["### One part driven alone", control_table(driven)]
+        parts += ["### Expressions keyed for all parts", astray_table(driven)]
     return "\n\n".join(parts)
 
 
@@ -172,6 +174,20 @@ def control_table(cells: Sequence[Cell]) -> str:
             for name in subjects
         ]
         lines.append(f"| {part['part']} | " + " | ".join(f"{100 * s:.1f} %" for s in shares) + " |")
+    return "\n".join(lines)
+
+
+def astray_table(cells: Sequence[Cell]) -> str:
+    """Of the change that keyed expressions make, the share where they move nothing, in the mean."""
+    subjects = list(dict.fromkeys(cell.subject for cell in cells))
+    lines = ["| method | " + " | ".join(subjects) + " |", "|---" * (1 + len(subjects)) + "|"]
+    for method in dict.fromkeys(cell.method for cell in cells):
+        entries = []
+        for name in subjects:
+            mine = [c for c in cells if c.subject == name and c.method == method]
+            shares = [part["astray"] for cell in mine for part in cell.result["local_control"]]
+            entries.append(f"{100 * np.mean(shares):.1f} %" if shares else "")
+        lines.append(f"| {method} | " + " | ".join(entries) + " |")
     return "\n".join(lines)
 
 

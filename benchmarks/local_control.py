@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Does driving one part's expression alone change that part's pixels alone?
+"""Does an expression change the pixels of the parts alone that it is meant for?
 
     python -m benchmarks.local_control AVATAR [--size 128]
 
@@ -7,6 +7,9 @@ From the neutral face, each of the expressions that move a part most is given to
 (psi [P, E] with one row changed). Of the squared change of all pixels, so much lies in the part's
 own region: where the part is seen before or after, grown by the width over which parts blend. Hair
 and whatever else the head mesh does not reach belongs to `rest`.
+
+Then the same expressions are keyed as an artist does, for all parts: so much of the change lies
+astray, where neither a part is seen that the head model moves with them nor its seam.
 """
 
 import json
@@ -39,6 +42,7 @@ class Control:
     change: float  # mean squared change of the picture, 0…1
     share: float  # of it inside the part's own region
     elsewhere: str  # the part that shows most of what is outside
+    astray: float  # of the change by the same expressions keyed for all parts, outside of all moved
 
 
 @dataclass(frozen=True)
@@ -63,32 +67,56 @@ def strongest_expressions(head: Head, part: str, count: int) -> list[int]:
     return [int(e) for e in np.argsort(-rms)[:count] if rms[e] > 1e-4]
 
 
+def parts_moved(head: Head, expression: int, threshold: float) -> list[int]:
+    """The parts whose vertices an expression moves, rms, by a share of what it does at most."""
+    squares = (head.expressions[expression].astype(np.float32) ** 2).sum(-1)  # [V]
+    rms = [
+        float(np.sqrt(squares[inside].mean())) if (inside := head.vertex_part == p).any() else 0.0
+        for p in range(len(PARTS))
+    ]
+    return [p for p, value in enumerate(rms) if value >= threshold * max(rms)]
+
+
 def control_part(avatar: Avatar, camera: Camera, part: str, count: int = EXPRESSIONS) -> Control:
-    """Drive one part with each of its `count` strongest expressions at full strength."""
+    """Drive one part, then all, with each of its `count` strongest expressions at full strength."""
     head, own = avatar.head, PARTS.index(part)
     chosen = strongest_expressions(head, part, count)
-    owned = [own, NOTHING] if part == "rest" else [own]
     still = np.zeros((len(PARTS), len(head.expression_names)), np.float32)
     before, labels = picture(avatar, camera, still)
-    inside, change = 0.0, np.zeros(len(PARTS) + 1)  # the last: beside the head
-    for expression in chosen:
+    change, keyed = np.zeros((2, len(PARTS) + 1)), np.zeros(2)  # inside and outside
+
+    def changed(rows: int | slice, expression: int, owned: list[int]) -> np.ndarray:
+        """The squared change [2, P + 1] in and out of owned parts, the last beside the head."""
         psi = still.copy()
-        psi[own, expression] = 1
+        psi[rows, expression] = 1
         after, moved = picture(avatar, camera, psi)
         energy = ((after - before) ** 2).sum(-1)  # [H, W]
+        if PARTS.index("rest") in owned:
+            owned = [*owned, NOTHING]
         region = grown(np.isin(labels, owned) | np.isin(moved, owned), SEAM)
-        inside += float(energy[region].sum())
-        outside = np.where(region, 0, energy)
-        change += [outside[labels == p].sum() for p in (*range(len(PARTS)), NOTHING)]
-    total = inside + change.sum()
+        kinds = (*range(len(PARTS)), NOTHING)
+        return np.array([
+            [energy[side & (labels == kind)].sum() for kind in kinds] for side in (region, ~region)
+        ])  # fmt: skip
+
+    for expression in chosen:
+        change += changed(own, expression, [own])
+        moved = parts_moved(head, expression, avatar.config.mask_threshold)
+        keyed += changed(slice(None), expression, moved).sum(1)
     pixels = 3 * camera.width * camera.height * max(len(chosen), 1)
     return Control(
         part,
         tuple(head.expression_names[e] for e in chosen),
-        float(total / pixels),
-        float(inside / total) if total > 0 else 1.0,
-        (*PARTS, "background")[int(change.argmax())],
+        float(change.sum() / pixels),
+        _share(change.sum(1)),
+        (*PARTS, "background")[int(change[1].argmax())],
+        1 - _share(keyed),
     )
+
+
+def _share(sides: np.ndarray) -> float:
+    """What is inside, of [2] inside and outside; all of nothing."""
+    return float(sides[0] / sides.sum()) if sides.sum() > 0 else 1.0
 
 
 def picture(avatar: Avatar, camera: Camera, psi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -108,11 +136,13 @@ def local_control(avatar: Avatar, size: int) -> list[Control]:
 
 def markdown(controls: list[Control]) -> str:
     """A table, the rarely moving parts included."""
-    lines = ["| part | inside | change, rms | most of the rest in | driven by |", "|---" * 5 + "|"]
+    head = "| part | inside | change, rms | most of the rest in | astray when keyed | driven by |"
+    lines = [head, "|---" * 6 + "|"]
     for control in controls:
         lines.append(
             f"| {control.part} | {100 * control.share:.1f} % | {np.sqrt(control.change):.4f} "
-            f"| {control.elsewhere} | {', '.join(control.expressions)} |"
+            f"| {control.elsewhere} | {100 * control.astray:.1f} % "
+            f"| {', '.join(control.expressions)} |"
         )
     return "\n".join(lines)
 

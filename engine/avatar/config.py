@@ -27,10 +27,11 @@ class ModelConfig:
     """Hidden units of each local net (Local Deformation Fields, appendix A: 40)."""
     position_octaves: int = 6
     """Frequencies of the position encoding of the local nets."""
-    masks: bool = True
-    """Each part sees the expressions and joints that move it alone (LDF §3.3), or all alike."""
+    mask_leak: float = 0.2
+    """What a part hears of expressions and joints that do not move it: nothing at 0 (LDF §3.3's
+    masks), as much as of its own at 1."""
     mask_threshold: float = 0.25
-    """Share of an expression's largest displacement below which a part does not see it."""
+    """Share of an expression's largest displacement below which it does not move a part."""
     code_size: int = 16
     """Per-frame deformation code (LDF: 32)."""
     ambient_size: int = 4

@@ -78,9 +78,10 @@ class Deformation(nn.Module):
 class PartDeformation(Deformation):
     """P local nets blended softly by the assigner (PartNerFace; LDF eq. 4-7).
 
-    Each part sees the expressions and joints that move it (`config.masks`), so that hair does not
-    move when an artist keys a smile, the frame's code and the encoded position. Only the two nets
-    of the largest weights are asked at a sample.
+    Each part sees the expressions and joints that move it, the frame's code and the encoded
+    position, so that hair does not move when an artist keys a smile. Of all others it hears little
+    (`config.mask_leak`): what a tracker gets wrong goes with the expression, all over the head.
+    Only the two nets of the largest weights are asked at a sample.
     """
 
     def __init__(self, config: ModelConfig, head: Head, partition: Partition) -> None:
@@ -97,7 +98,7 @@ class PartDeformation(Deformation):
         expressions = expression_mask(head, partition, config.mask_threshold)
         turns = joint_mask(head, partition)
         own = np.concatenate([expressions, turns.repeat(3, 1)], 1)  # [P, E + 3 (J-1)]
-        mask = own if config.masks else np.ones_like(own)
+        mask = np.where(own, 1, config.mask_leak)
         self.register_buffer("mask", torch.from_numpy(mask).float())
         self.register_buffer("share", torch.from_numpy(partition.share), persistent=False)  # [P, H]
 

@@ -101,11 +101,14 @@ def migrate(
     Schema 1 had no preview, and the first ones of schema 2 did not say how they had been looked at:
     it is baked when it is first asked for. Options and tensors that came later and change nothing
     when they are left out (`ModelConfig`'s defaults, `LATER_WEIGHTS`) need no schema of their own.
-    One default does: a file whose configuration does not name `teeth` was trained without.
+    Two defaults do: a file whose configuration does not name `teeth` was trained without, and one
+    that does not name `mask_leak` said of its masks whether there were any.
     """
     header = {**header, "schema_version": SCHEMA_VERSION}
     if isinstance(header.get("config"), Mapping):
-        header["config"] = {"teeth": False, **header["config"]}
+        config = dict(header["config"])
+        masks = config.pop("masks", True)
+        header["config"] = {"teeth": False, "mask_leak": 0.0 if masks else 1.0, **config}
     return header, dict(tensors)
 
 

@@ -23,6 +23,8 @@ from .stages import Chunks
 CHUNK = 64  # frames; a second or two of work
 SHORT = 0.02  # of the frames that the file promises; fewer missing ones are a matter of counting
 
+SAME_RATE = 0.02  # of a frame rate; times are told in milliseconds
+
 
 class Watcher(Protocol):
     """Tells where the person's face is in one frame after the other."""
@@ -106,6 +108,15 @@ class Usable:
     def seen(self) -> int:
         """How many frames were looked at."""
         return len(self.numbers)
+
+    def fps(self, told: float) -> float:
+        """Frames a second: what the source told, unless the frames' times have another mean.
+
+        Files of varying rate tell the rate that they were meant for, or the ticks of their clock.
+        """
+        seconds = float(self.times[-1] - self.times[0])
+        found = (self.frames[-1] - self.frames[0]) / seconds if seconds > 0 else told
+        return told if abs(found - told) < SAME_RATE * told else found
 
     def with_misfits(self, fitted: np.ndarray) -> np.ndarray:
         """The marks [M], with those usable frames that were not `fitted` [N] bool."""

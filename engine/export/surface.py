@@ -24,6 +24,7 @@ LEVEL = 0.5  # absorbed
 DENSEST = 400.0  # 1/m; more is as good as solid
 SMOOTHING = 0.0015  # m, standard deviation: finer grain of the field is noise
 CHUNK = 1 << 16  # points per call of the field
+SLAB = 1 << 19  # nodes of the grid that are looked at together
 # Where a vertex's colour is gathered, from outside inwards along its normal.
 COLOUR_DEPTHS = np.linspace(-0.002, 0.006, 6)  # m
 
@@ -92,16 +93,18 @@ def density_grid(
     device: torch.device | str = "cpu",
 ) -> np.ndarray:
     """The density at the nodes low + cell · index: [X, Y, Z] float32, 1/m."""
-    nodes = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1).reshape(-1, 3)
-    sigma, asked = np.zeros(len(nodes), np.float32), np.zeros(len(nodes), bool)
-    for start in range(0, len(nodes), CHUNK):
-        part = slice(start, start + CHUNK)
-        points = torch.as_tensor(low + nodes[part] * cell, dtype=torch.float32, device=device)
-        asked[part], sigma[part] = (told.cpu().numpy() for told in domain(points))
-        job.check()
-    if asked.any():
-        found, _ = _ask(field, low + nodes[asked] * cell, job, "density", device)
+    count = int(np.prod(shape))
+    sigma = np.zeros(count, np.float32)
+    for start in range(0, count, SLAB):
+        part = slice(start, min(start + SLAB, count))
+        nodes = np.stack(np.unravel_index(np.arange(part.start, part.stop), shape), 1)
+        points = torch.as_tensor(low + nodes * cell, dtype=torch.float32, device=device)
+        asked, least = domain(points)
+        found, _ = _ask(field, points[asked], job)
+        sigma[part] = least.cpu().numpy()
+        asked = start + asked.cpu().numpy().nonzero()[0]
         sigma[asked] = np.maximum(sigma[asked], found)
+        job.update("density", part.stop, count)
     return sigma.reshape(shape)
 
 
@@ -140,25 +143,31 @@ def surface_colours(
     normals = vertex_normals(vertices, faces)
     step = float(COLOUR_DEPTHS[1] - COLOUR_DEPTHS[0])
     points = vertices[:, None] - COLOUR_DEPTHS[:, None] * normals[:, None]  # [V, D, 3]
-    sigma, rgb = _ask(field, points.reshape(-1, 3), job, "colour", device)
-    alpha = 1 - np.exp(-sigma.reshape(points.shape[:2]) * step)  # [V, D]
+    shape = points.shape[:2]
+    points = torch.as_tensor(points.reshape(-1, 3), dtype=torch.float32, device=device)
+    sigma, rgb = _ask(field, points, job, "colour")
+    alpha = 1 - np.exp(-sigma.reshape(shape) * step)  # [V, D]
     passed = np.cumprod(np.concatenate([np.ones((len(alpha), 1)), 1 - alpha[:, :-1]], 1), 1)
     weights = alpha * passed + 1e-6  # where nothing absorbs, the plain mean
-    colours = (rgb.reshape(points.shape) * weights[..., None]).sum(1)
+    colours = (rgb.reshape(*shape, 3) * weights[..., None]).sum(1)
     colours /= weights.sum(1, keepdims=True)
     return np.clip(colours, 0, 1).astype(np.float32)
 
 
 @torch.no_grad()
 def _ask(
-    field: Field, points: np.ndarray, job: Job, message: str, device: torch.device | str
+    field: Field, points: Tensor, job: Job, message: str = ""
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The field at points [S, 3] m, chunk by chunk: sigma [S] and rgb [S, 3]."""
+    """The field at points [S, 3] m, chunk by chunk: sigma [S] and rgb [S, 3].
+
+    The job is told under `message`, or asked alone whether to go on.
+    """
     sigma, rgb = np.empty(len(points), np.float32), np.empty((len(points), 3), np.float32)
     for start in range(0, len(points), CHUNK):
         part = slice(start, start + CHUNK)
-        inputs = torch.as_tensor(points[part], dtype=torch.float32, device=device)
-        found = field(inputs)
-        sigma[part], rgb[part] = (tensor.float().cpu().numpy() for tensor in found)
-        job.update(message, min(start + CHUNK, len(points)), len(points))
+        sigma[part], rgb[part] = (tensor.float().cpu().numpy() for tensor in field(points[part]))
+        if message:
+            job.update(message, min(start + CHUNK, len(points)), len(points))
+        else:
+            job.check()
     return sigma, rgb

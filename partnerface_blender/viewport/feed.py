@@ -21,6 +21,7 @@ from .pictures import Picture, ready
 from .wishes import Pace, Wish, at_side
 
 SETTLED_S = 0.15  # how long a wish must stand before it is refined
+RETRY_S = 3.0  # before an engine that could not be started is started again in the same way
 
 
 @dataclass
@@ -66,6 +67,7 @@ class Feed:
         self._saying = ""
         self._rest_until = 0.0
         self._turns = itertools.count(1)
+        self._refusal: tuple[float, EngineSettings, PartNerFaceError] | None = None
 
     def want(
         self,
@@ -220,11 +222,24 @@ class Feed:
     def _header(self, path: Path, settings: EngineSettings) -> dict:
         """What the engine tells of an avatar, started and opened if need be."""
         if engine_link.running_engine() is None:
-            self._say("starting the engine …")
-            engine_link.ensure_engine(settings)
+            self._start_engine(settings)
         if engine_link.find_open(path) is None:
             self._say(f"opening {path.name} …")
         return engine_link.describe_avatar(settings, path)
+
+    def _start_engine(self, settings: EngineSettings) -> None:
+        """Start it, unless it has just failed: a scene that never rests would try all the time."""
+        if self._refusal is not None:
+            failed, how, error = self._refusal
+            if how == settings and time.monotonic() < failed + RETRY_S:
+                raise error
+        self._say("starting the engine …")
+        try:
+            engine_link.ensure_engine(settings)
+        except PartNerFaceError as error:
+            self._refusal = time.monotonic(), settings, error
+            raise
+        self._refusal = None
 
     def _render(self, task: Task, avatar: str, settings: EngineSettings) -> Picture:
         wish, rung = task.wish, task.wish.rungs[task.rung]

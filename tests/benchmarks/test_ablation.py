@@ -101,11 +101,19 @@ def test_clips_and_synthetic_subjects_are_not_mixed(cells):
 def test_local_control_is_told_by_subject(cells):
     for subject, share in ((0, 0.913), (1, 0.5)):
         cells[subject].result["local_control"] = [
-            {"part": "mouth", "share": share}, {"part": "nose", "share": 1.0}
-        ]  # fmt: skip
-    text = page_text(cells, BUDGET).split("### One part driven alone")[1].strip()
-    mouth = entries(text, "mouth")
+            {"part": "mouth", "share": share, "astray": 0.02},
+            {"part": "nose", "share": 1.0, "astray": 0.04},
+        ]
+    other = next(cell for cell in cells if cell.method == "global")
+    other.result["local_control"] = [{"part": "mouth", "share": 0.1, "astray": 0.5}]
+    alone, keyed = (
+        page_text(cells, BUDGET).split(f"### {title}")[1].split("###")[0].strip()
+        for title in ("One part driven alone", "Expressions keyed for all parts")
+    )
+    mouth = entries(alone, "mouth")
     assert (mouth["synthetic-0"], mouth["synthetic-1"]) == ("91.3 %", "50.0 %")
+    assert entries(keyed, "partnerface")["synthetic-1"] == "3.0 %"
+    assert entries(keyed, "global")[other.subject] == "50.0 %"
 
 
 def test_the_page_keeps_what_stands_around_the_tables(cells, tmp_path):

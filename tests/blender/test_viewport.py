@@ -258,6 +258,37 @@ def test_failure_is_a_sentence_and_the_next_change_tries_again(in_new_blender, a
     assert afterwards == ""
 
 
+def blender_refuses(avatar, folder):
+    from dataclasses import replace
+    from pathlib import Path
+
+    wishing = Wishing(avatar)
+    feed, good = wishing.feed, wishing.settings
+    broken, starts = Path(folder) / "python", Path(folder) / "starts"
+    broken.write_text(f"#!/bin/sh\necho >> '{starts}'\nexit 7\n")
+    broken.chmod(0o755)
+    wishing.settings = replace(good, python=broken)
+    sentences = set()
+    for moment in range(6):  # a scene that never rests
+        wishing.want(None, moment)
+        wishing.wait(lambda: not feed.busy())
+        sentences.add(feed.failure("slot"))
+    wishing.settings = good
+    wishing.want(None, 6)
+    wishing.wait(lambda: not feed.busy())
+    return [starts.read_text().count("\n"), sorted(sentences), feed.failure("slot")]
+
+
+def test_an_engine_that_does_not_start_is_not_started_at_every_change(
+    in_new_blender, avatar, tmp_path
+):
+    starts, sentences, mended = in_new_blender(blender_refuses, str(avatar), str(tmp_path))
+    assert starts == 1
+    assert len(sentences) == 1
+    assert sentences[0]
+    assert mended == "", "another Python was not tried at once"
+
+
 def blender_dies(avatar):
     wishing = Wishing(avatar)
     feed = wishing.feed

@@ -168,9 +168,20 @@ def test_masks_tie_expressions_to_the_parts_they_move(head):
     assert not jaw[PARTS.index("brows")]
 
 
-def test_a_part_ignores_what_does_not_move_it_and_hard_labels_choose_one_net(head):
+@pytest.mark.parametrize("leak", [0.0, 0.2, 1.0])
+def test_a_part_hears_little_of_what_does_not_move_it(head, leak):
+    deformation = make(head, mask_leak=leak)
+    base, blink = condition(head), head.expression_names.index("eyeBlinkLeft")
+    psi = base.psi.clone()
+    psi[..., blink] += 1
+    heard = (deformation.told(replace(base, psi=psi)) - deformation.told(base))[0, :, blink]
+    heard = heard[[PARTS.index("eye_left"), PARTS.index("mouth")]]
+    torch.testing.assert_close(heard, torch.tensor([1.0, leak]))
+
+
+def test_a_part_ignores_what_it_is_not_told_and_hard_labels_choose_one_net(head):
     torch.manual_seed(1)
-    deformation = make(head)
+    deformation = make(head, mask_leak=0.0)
     torch.nn.init.normal_(deformation.nets.last)
     x, rows = torch.rand(50, 3) * 2 - 1, torch.ones(50, 1)
     base = condition(head)
@@ -223,7 +234,7 @@ def test_without_a_deformation_nothing_moves(head):
 
 def test_per_part_expressions_reach_their_part_alone(head):
     torch.manual_seed(3)
-    deformation = make(head, masks=False)
+    deformation = make(head, mask_leak=1.0)
     torch.nn.init.normal_(deformation.nets.last)
     x, rows, base = torch.rand(10, 3), torch.ones(10, 1), condition(head)
     psi = base.psi.clone()

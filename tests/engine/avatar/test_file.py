@@ -26,7 +26,7 @@ def avatar():
     )
     return AvatarFile(
         method="partnerface",
-        config={"levels": 4, "teeth": True},
+        config={"levels": 4, "teeth": True, "mask_leak": 0.2},
         weights={"table": rng.random((64, 2), np.float32), "steps": np.array(7)},
         head=head,
         motion=motion,
@@ -73,12 +73,16 @@ def test_a_file_of_schema_1_opens_without_a_preview(avatar, tmp_path):
     assert np.array_equal(found.weights["table"], avatar.weights["table"])
 
 
-def test_an_avatar_from_before_teeth_were_looked_for_has_none(avatar, tmp_path):
+@pytest.mark.parametrize(
+    ("masks", "leak"), [({}, 0.0), ({"masks": True}, 0.0), ({"masks": False}, 1.0)]
+)
+def test_an_avatar_from_before_opens_as_it_was_trained(avatar, tmp_path, masks, leak):
+    """Teeth were not looked for; a part heard nothing of what did not move it, or everything."""
     path = tmp_path / "a.safetensors"
     avatar.write(path)
     header, arrays = read_tensors(path, "avatar", SCHEMA_VERSION)
-    write_tensors(path, header | {"config": {"levels": 4}}, arrays)
-    assert AvatarFile.read(path).config == {"levels": 4, "teeth": False}
+    write_tensors(path, header | {"config": {"levels": 4, **masks}}, arrays)
+    assert AvatarFile.read(path).config == {"levels": 4, "teeth": False, "mask_leak": leak}
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])

@@ -46,6 +46,17 @@ def test_a_stride_takes_every_so_many_th_frame(job):
     assert found.numbers == list(range(3, 81, 3))
 
 
+@pytest.mark.parametrize(
+    ("told", "seconds", "wanted"),
+    [(25, 0.04, 25), (23.976, 0.0417, 23.976), (1000, 1 / 15, 15), (20, 1 / 15, 15), (25, 0.0, 25)],
+)
+def test_the_frames_times_have_the_last_word_on_the_rate(job, told, seconds, wanted):
+    script = [[] if n % 7 == 3 else [(120, 120, 40)] for n in range(60)]
+    found = track(script, job)
+    found.times = [n * seconds for n in found.numbers]
+    assert usable(found, PaperSource(60), ALL).fps(told) == pytest.approx(wanted)
+
+
 @pytest.mark.parametrize("stride", [1, 3])
 def test_goes_on_from_the_last_chunk_to_the_same_bytes(job, tmp_path, stride):
     frames = 3 * CHUNK * stride + 7

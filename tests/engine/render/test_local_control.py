@@ -19,6 +19,7 @@ from engine.train.prior import start_from_head
 SIZE = 64
 ENOUGH = 0.9  # of the changed energy
 OUTLINE = 0.85  # of it for cheeks: puffed, they move their outline over the background
+ASTRAY = 0.1  # of the change, where a keyed expression moves nothing
 STRIPES = 260.0  # rad/m: about 24 mm from one to the next
 
 
@@ -105,6 +106,20 @@ def test_all_parts_driven_alike_are_the_whole_face_driven(avatar, camera):
     together, _ = picture(avatar, camera, psi)
     whole, _ = picture(avatar, camera, psi[0])
     assert np.abs(together - whole).max() < 1e-2
+
+
+def test_keyed_for_all_parts_little_goes_astray_until_all_parts_hear_everything(avatar, camera):
+    told = avatar.deformation.mask
+    as_trained = control_part(avatar, camera, "brows", count=1).astray
+    kept = told.clone()
+    try:
+        told.fill_(1.0)
+        avatar.kept.clear()
+        everywhere = control_part(avatar, camera, "brows", count=1).astray
+    finally:
+        told.copy_(kept)
+        avatar.kept.clear()
+    assert as_trained < ASTRAY < everywhere
 
 
 def test_the_figure_can_fail(avatar, camera):
