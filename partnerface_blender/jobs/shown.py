@@ -2,6 +2,7 @@
 """What a job shows in Blender's editors: its picture as an image, its log as a text.
 
 Both are read again when their files have changed, once a second at most: small files, no waiting.
+They are of this session alone and not saved with the user's file.
 """
 
 import os
@@ -41,7 +42,7 @@ def show_preview(folder: Path) -> bpy.types.Image:
     image = bpy.data.images.get(IMAGE)
     if image is None:
         image = bpy.data.images.load(str(path))
-        image.name = IMAGE
+        image.name, image.is_runtime_data = IMAGE, True
     elif stamp != _image_stamp:
         image.filepath = str(path)
         image.reload()
@@ -62,6 +63,7 @@ def show_log(folder: Path) -> bpy.types.Text:
             _log_path, _log_stamp = None, None  # somebody has deleted it, and it stays so
             return None
         text, _log_stamp = bpy.data.texts.new(TEXT), None
+        text.is_runtime_data = True
     if (str(_log_path), size) == _log_stamp:
         return text
     _log_stamp = (str(_log_path), size)

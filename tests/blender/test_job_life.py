@@ -64,6 +64,10 @@ def blender_finds_again(folder):
     assert call.show_job_log() == {"FINISHED"}
     told["log"] = bpy.data.texts["PartNerFace log"].as_string()
     shown.refresh()
+    saved = os.path.join(folder, "saved.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=saved, copy=True)
+    with bpy.data.libraries.load(saved) as (held, _):
+        told["saved"] = [*held.images, *held.texts]
 
     assert call.cancel_job() == {"FINISHED"}  # writes a checkpoint
     kept = wait_until(lambda: watch.look(folder).state == "cancelled" and watch.look(folder)).step
@@ -105,6 +109,7 @@ def test_jobs_live_on_without_blender_and_after_being_killed(in_new_blender, ava
     assert "paused" in said
     assert found["picture"] == ["PartNerFace preview", 128, 64]
     assert found["log"].strip()
+    assert found["saved"] == []  # nothing of a job stays in the user's file
     assert found["next"] == ["train"]
     kept, resumed = found["went on"]
     assert kept > 2
