@@ -38,7 +38,7 @@ from .local_control import local_control
 
 ROOT = Path(__file__).resolve().parents[1]
 OPTIMISED = ("partnerface", "global")  # measured with optimised latents as well
-CONTROLLED = ("partnerface", "global", "strict-masks", "all-expressions")  # and by `local_control`
+CONTROLLED = ("partnerface", "global", "leaky-masks", "all-expressions")  # and by `local_control`
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from tyro.conf import Positional
 
 Method = Literal[
     "partnerface", "global", "none", "hard", "one-stage", "no-offsets",
-    "strict-masks", "all-expressions", "codes", "no-corrections", "no-bias", "no-float",
+    "leaky-masks", "all-expressions", "codes", "no-corrections", "no-bias", "no-float",
     "no-teeth", "parts-1", "parts-4", "parts-16",
 ]  # fmt: skip
 Quality = Literal["exact", "frame-baked", "preview"]

@@ -14,7 +14,7 @@ PACKAGES = ("engine", "partnerface_blender", "operators", "panels", "showcase", 
 # From the ground up; a module imports from its own floor and from those below it.
 FLOORS = (
     ("errors", "paths", "config", "job_folder", "charts"),
-    ("files", "devices", "cores", "adam", "protocol", "restricted_pickle", "torch_files"),
+    ("files", "devices", "cores", "loading", "adam", "protocol", "restricted_pickle", "torch_files"),
     ("jobs",),
     ("kernels",),
     ("head", "render.camera", "render.mesh", "render.colour"),

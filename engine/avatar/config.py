@@ -27,9 +27,9 @@ class ModelConfig:
     """Hidden units of each local net (Local Deformation Fields, appendix A: 40)."""
     position_octaves: int = 6
     """Frequencies of the position encoding of the local nets."""
-    mask_leak: float = 0.1
-    """What a part hears of expressions and joints that do not move it: nothing at 0 (LDF §3.3's
-    masks), as much as of its own at 1."""
+    mask_leak: float = 0.0
+    """What a part hears of expressions and joints that do not move it: nothing at 0 (the masks of
+    LDF §3.3), as much as of its own at 1."""
     mask_threshold: float = 0.25
     """Share of an expression's largest displacement below which it does not move a part."""
     code_size: int = 16

@@ -78,10 +78,9 @@ class Deformation(nn.Module):
 class PartDeformation(Deformation):
     """P local nets blended softly by the assigner (PartNerFace; LDF eq. 4-7).
 
-    Each part sees the expressions and joints that move it, the frame's code and the encoded
-    position, so that hair does not move when an artist keys a smile. Of all others it hears little
-    (`config.mask_leak`): what a tracker gets wrong goes with the expression, all over the head.
-    Only the two nets of the largest weights are asked at a sample.
+    Each part sees the expressions and joints that move it, so that hair does not move when an
+    artist keys a smile, the frame's code and the encoded position; of other expressions as much as
+    `config.mask_leak` says. Only the two nets of the largest weights are asked at a sample.
     """
 
     def __init__(self, config: ModelConfig, head: Head, partition: Partition) -> None:

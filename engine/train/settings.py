@@ -83,7 +83,7 @@ VARIANTS: dict[str, tuple[dict, dict]] = {
     "hard": ({"blend": "hard"}, {}),
     "one-stage": ({}, {"warm_up": 0.0}),
     "no-offsets": ({"offsets": False}, {}),
-    "strict-masks": ({"mask_leak": 0.0}, {}),
+    "leaky-masks": ({"mask_leak": 0.1}, {}),
     "all-expressions": ({"mask_leak": 1.0}, {}),
     "codes": ({}, {"codes": True}),
     "no-corrections": ({}, {"corrections": False}),

@@ -26,7 +26,7 @@ def avatar():
     )
     return AvatarFile(
         method="partnerface",
-        config={"levels": 4, "teeth": True, "mask_leak": 0.1},
+        config={"levels": 4, "teeth": True, "mask_leak": 0.0},
         weights={"table": rng.random((64, 2), np.float32), "steps": np.array(7)},
         head=head,
         motion=motion,
