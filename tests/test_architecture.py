@@ -14,7 +14,8 @@ PACKAGES = ("engine", "partnerface_blender", "operators", "panels", "showcase", 
 # From the ground up; a module imports from its own floor and from those below it.
 FLOORS = (
     ("errors", "paths", "config", "job_folder", "charts"),
-    ("files", "devices", "cores", "loading", "adam", "protocol", "restricted_pickle", "torch_files"),
+    ("files", "devices", "cores", "loading", "adam", "protocol", "restricted_pickle",
+     "torch_files"),
     ("jobs",),
     ("kernels",),
     ("head", "render.camera", "render.mesh", "render.colour"),
@@ -24,7 +25,7 @@ FLOORS = (
     ("bench",),
     ("doctor", "server", "cli"),
     ("__main__",),
-)
+)  # fmt: skip
 SHARED = {"engine.protocol", "engine.errors", "engine.job_folder", "engine.__version__", "engine"}
 BLENDER_SIDE = ("partnerface_blender", "operators", "panels")
 
