@@ -21,7 +21,9 @@ import torch
 import tyro
 from tyro.conf import Positional
 
+from engine.avatar.masks import expression_mask
 from engine.avatar.model import Avatar
+from engine.avatar.partition import divide
 from engine.devices import resolve_device
 from engine.head.model import JOINTS, PARTS, Head
 from engine.head.skinning import HeadTensors, posed_vertices
@@ -67,20 +69,11 @@ def strongest_expressions(head: Head, part: str, count: int) -> list[int]:
     return [int(e) for e in np.argsort(-rms)[:count] if rms[e] > 1e-4]
 
 
-def parts_moved(head: Head, expression: int, threshold: float) -> list[int]:
-    """The parts whose vertices an expression moves, rms, by a share of what it does at most."""
-    squares = (head.expressions[expression].astype(np.float32) ** 2).sum(-1)  # [V]
-    rms = [
-        float(np.sqrt(squares[inside].mean())) if (inside := head.vertex_part == p).any() else 0.0
-        for p in range(len(PARTS))
-    ]
-    return [p for p, value in enumerate(rms) if value >= threshold * max(rms)]
-
-
 def control_part(avatar: Avatar, camera: Camera, part: str, count: int = EXPRESSIONS) -> Control:
     """Drive one part, then all, with each of its `count` strongest expressions at full strength."""
     head, own = avatar.head, PARTS.index(part)
     chosen = strongest_expressions(head, part, count)
+    moves = expression_mask(head, divide(head, len(PARTS)), avatar.config.mask_threshold)  # [P, E]
     still = np.zeros((len(PARTS), len(head.expression_names)), np.float32)
     before, labels = picture(avatar, camera, still)
     change, keyed = np.zeros((2, len(PARTS) + 1)), np.zeros(2)  # inside and outside
@@ -101,8 +94,7 @@ def control_part(avatar: Avatar, camera: Camera, part: str, count: int = EXPRESS
 
     for expression in chosen:
         change += changed(own, expression, [own])
-        moved = parts_moved(head, expression, avatar.config.mask_threshold)
-        keyed += changed(slice(None), expression, moved).sum(1)
+        keyed += changed(slice(None), expression, list(moves[:, expression].nonzero()[0])).sum(1)
     pixels = 3 * camera.width * camera.height * max(len(chosen), 1)
     return Control(
         part,
