@@ -70,6 +70,24 @@ def neutral(scene, rig, head):
     scene.frame_set(scene.frame_current)
 
 
+def eye_of(module, width=320, height=240, orthographic=False):
+    """A view from 1 m in front of the head, a little to the side and above."""
+    import bpy
+    import numpy as np
+    from mathutils import Matrix
+
+    data = bpy.data.cameras.new("eye")
+    if orthographic:
+        data.type, data.ortho_scale = "ORTHO", 0.6
+    camera = bpy.data.objects.new("eye", data)
+    bpy.context.scene.collection.objects.link(camera)
+    camera.matrix_world = Matrix.Translation((0.2, -1.0, 0.15)) @ Matrix.Rotation(1.4, 4, "X")
+    bpy.context.view_layer.update()
+    projection = camera.calc_matrix_camera(bpy.context.evaluated_depsgraph_get(), x=width, y=height)
+    view = np.array(camera.matrix_world.inverted(), np.float64)
+    return module.Eye(np.array(projection, np.float64), view, width, height)
+
+
 def render(scene, folder, name):
     """Render as F12 does; the picture [H, W, 4] float32, scene-linear, first row on top."""
     settings = scene.render.image_settings
